@@ -1,0 +1,1 @@
+"""Assay: change the prompts of AI agents without breaking production."""

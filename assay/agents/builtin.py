@@ -1,0 +1,284 @@
+"""The built-in agent: a small tool loop over pydantic-ai's model interface.
+
+The loop is ours, so that each budget stops exactly where it says, each exchange
+can be kept as it happens, and an interrupted run goes on where it was.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import TypeAdapter
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+
+from assay.agents.protocol import AgentResult, Order, ToolCall
+from assay.agents.toolbox import Toolbox
+from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
+from assay.config import Budgets
+from assay.models.prices import price_table, spend_usd
+from assay.models.retries import is_infrastructure, request_with_retries
+from assay.models.sources import ModelSource
+from assay.prompts import system_prompt
+from assay.records import StopReason
+from assay.store.tape import Exchange, Tape
+
+MAX_TRACED_CHARS = 1_000
+"""What the trace keeps of one call's arguments."""
+MAX_ERROR_CHARS = 2_000
+_RESPONSE = TypeAdapter(ModelResponse)
+_RETURN = TypeAdapter(ToolReturnPart)
+
+
+class Ending(NamedTuple):
+    """How a run ended, and what broke it, if anything did."""
+
+    stop_reason: StopReason
+    error: str | None = None
+
+
+class ModelFailed(Exception):
+    """A request to the model failed for good: the provider's doing, or the agent's."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        infra = is_infrastructure(error)
+        self.stop_reason = StopReason.INFRA_ERROR if infra else StopReason.AGENT_ERROR
+        self.words = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARS]
+
+
+class BuiltinAgent:
+    """Runs golden tasks against a model with tools, under budgets.
+
+    Args:
+        name: As stored in the `agent` column.
+        source: Opened models, one per run.
+        toolbox: The tools that are offered.
+        budgets: Limits of each run.
+        policy: Which tools may be called, and how often.
+        attempts: Requests made for one answer at most, counting the first.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        source: ModelSource,
+        toolbox: Toolbox,
+        budgets: Budgets,
+        policy: ToolPolicy,
+        attempts: int,
+    ) -> None:
+        self.name = name
+        self.model = source.name
+        self.model_params_hash = source.params_hash
+        self.tools_hash = toolbox.tools_hash
+        self.price_table = price_table()
+        self._source = source
+        self._toolbox = toolbox
+        self._budgets = budgets
+        self._policy = policy
+        self._attempts = attempts
+
+    async def run(self, order: Order, *, tape: Tape) -> AgentResult:
+        """Make one run, from the start or from where `tape` was cut off."""
+        run = _Run(
+            order=order,
+            tape=tape,
+            taped={(exchange.step, exchange.call): exchange for exchange in tape.recorded},
+            model=self._source.for_run(order.scope.key),
+            settings=self._source.settings_for(order.scope.key),
+            parameters=ModelRequestParameters(function_tools=self._toolbox.definitions),
+            toolbox=self._toolbox,
+            price_ref=self._source.price_ref,
+            max_attempts=self._attempts,
+            meter=Meter(self._budgets, self._policy),
+            watch=Stopwatch(before_s=max((e.elapsed_s for e in tape.recorded), default=0.0)),
+        )
+        ending = await run.to_the_end(self._budgets.max_seconds)
+        return run.result(ending)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One run under way: what it has used, said and called so far."""
+
+    order: Order
+    tape: Tape
+    taped: Mapping[tuple[int, int | None], Exchange]
+    model: Model
+    settings: ModelSettings
+    parameters: ModelRequestParameters
+    toolbox: Toolbox
+    price_ref: str | None
+    max_attempts: int
+    meter: Meter
+    watch: Stopwatch
+    attempts: int = 1
+    said: str | None = None
+    calls: list[ToolCall] = field(default_factory=list)
+
+    async def to_the_end(self, max_seconds: float) -> Ending:
+        """Converse until the model finishes, or a budget, the clock or an error stops it."""
+        limit = self.watch.limit(max_seconds)
+        try:
+            async with limit:
+                return await self.converse()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return Ending(StopReason.MAX_SECONDS)
+        except ModelFailed as failure:
+            return Ending(failure.stop_reason, failure.words)
+
+    async def converse(self) -> Ending:
+        messages = opening(self.order)
+        while True:
+            step = self.meter.steps
+            if (stop := self.meter.before_request()) is not None:
+                return Ending(stop)
+            response = await self.ask(messages, step=step)
+            self.said = response.text or self.said
+            if (stop := self.meter.count_request(self.use(response))) is not None:
+                return Ending(stop)
+            if not response.tool_calls:
+                self.said = response.text or ""
+                return Ending(StopReason.FINISH)
+            returns, stop = await self.make_calls(response.tool_calls, step=step)
+            if stop is not None:
+                return Ending(stop)
+            messages += [response, ModelRequest(parts=returns)]
+
+    async def ask(self, messages: list[ModelMessage], *, step: int) -> ModelResponse:
+        """The model's next response: from the tape if it is there, else asked for and kept."""
+        if (exchange := self.taped.get((step, None))) is not None:
+            self.attempts = max(self.attempts, exchange.attempts)
+            return _RESPONSE.validate_json(exchange.message)
+        try:
+            response, attempts = await request_with_retries(
+                self.model,
+                messages,
+                self.settings_now(),
+                self.parameters,
+                attempts=self.max_attempts,
+                waiting=self.watch.waiting,
+            )
+        except Exception as error:  # the outside world's failure is data
+            raise ModelFailed(error) from error
+        self.attempts = max(self.attempts, attempts)
+        self.keep(step, None, _RESPONSE.dump_json(response), attempts=attempts)
+        return response
+
+    async def make_calls(
+        self, wanted: Sequence[ToolCallPart], *, step: int
+    ) -> tuple[list[ToolReturnPart], StopReason | None]:
+        """Make one response's calls together, up to the first that a limit forbids."""
+        made: list[ToolCallPart] = []
+        stop = None
+        for call in wanted:
+            tool, arguments = self.toolbox.name(call.tool_name), call.args_as_json_str()
+            if (stop := self.meter.before_call(tool, arguments)) is not None:
+                break
+            self.meter.count_call(tool, arguments)
+            made.append(call)
+        returns = await asyncio.gather(
+            *(self.call(call, step=step, number=number) for number, call in enumerate(made))
+        )
+        outcomes = [part.outcome for part in returns] + ([] if stop is None else [stop])
+        self.calls += map(self.traced, wanted, outcomes)
+        return returns, stop
+
+    async def call(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
+        """One tool's answer: from the tape if it is there, else the call is made and kept."""
+        if (exchange := self.taped.get((step, number))) is not None:
+            return _RETURN.validate_json(exchange.message)
+        answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
+        self.keep(step, number, _RETURN.dump_json(answer))
+        return answer
+
+    def keep(self, step: int, call: int | None, message: bytes, *, attempts: int = 1) -> None:
+        self.tape.record(
+            Exchange(
+                step=step,
+                call=call,
+                message=message,
+                elapsed_s=self.watch.elapsed_s(),
+                attempts=attempts,
+            )
+        )
+
+    def settings_now(self) -> ModelSettings:
+        """The run's settings, with the answer's length held to what the budget still allows."""
+        left = self.meter.output_tokens_left()
+        if left is None:
+            return self.settings
+        return {**self.settings, "max_tokens": min(left, self.settings.get("max_tokens", left))}
+
+    def use(self, response: ModelResponse) -> RequestUse:
+        """What one response used; all None when the provider sent no usage."""
+        if (response.provider_details or {}).get("usage_missing"):
+            return RequestUse()
+        usage = response.usage
+        return RequestUse(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cache_read_tokens,
+            reasoning_tokens=usage.details.get("reasoning_tokens", 0),
+            spend_usd=None if self.price_ref is None else spend_usd(self.price_ref, usage),
+        )
+
+    def traced(self, call: ToolCallPart, outcome: str) -> ToolCall:
+        return ToolCall(
+            tool=self.toolbox.name(call.tool_name),
+            arguments=call.args_as_json_str()[:MAX_TRACED_CHARS],
+            outcome=outcome,
+        )
+
+    def result(self, ending: Ending) -> AgentResult:
+        meter = self.meter
+        return AgentResult(
+            output=self.said,
+            stop_reason=ending.stop_reason,
+            latency_s=self.watch.elapsed_s(),
+            input_tokens=meter.input_tokens,
+            output_tokens=meter.output_tokens,
+            cached_tokens=meter.cached_tokens,
+            reasoning_tokens=meter.reasoning_tokens,
+            total_tokens=meter.total_tokens,
+            steps=meter.steps,
+            tool_calls=meter.tool_calls,
+            tool_calls_by_tool=dict(meter.by_tool),
+            denied_tool_calls=meter.denied_tool_calls,
+            spend_usd=meter.spend_usd,
+            error=ending.error,
+            attempts=self.attempts,
+            calls=tuple(self.calls),
+        )
+
+
+def opening(order: Order) -> list[ModelMessage]:
+    """The conversation before the model's first word: system prompt, then the input."""
+    system = SystemPromptPart(system_prompt(order.prompt))
+    if isinstance(order.input, str):
+        return [ModelRequest(parts=[system, UserPromptPart(order.input)])]
+    messages: list[ModelMessage] = [ModelRequest(parts=[system])]
+    for message in order.input:
+        match message["role"]:
+            case "assistant":
+                messages.append(ModelResponse(parts=[TextPart(message["content"])]))
+            case "system":
+                messages.append(ModelRequest(parts=[SystemPromptPart(message["content"])]))
+            case _:
+                messages.append(ModelRequest(parts=[UserPromptPart(message["content"])]))
+    return messages

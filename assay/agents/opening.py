@@ -1,0 +1,44 @@
+"""From the `agent` section of the configuration to an agent that is ready to run."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from assay.agents.builtin import BuiltinAgent
+from assay.agents.protocol import Agent
+from assay.agents.toolbox import Toolbox, load_tools
+from assay.budgets import ToolPolicy
+from assay.config import Config
+from assay.errors import InputError
+from assay.models.prices import is_priced
+from assay.models.sources import open_model
+
+
+@asynccontextmanager
+async def open_agent(config: Config) -> AsyncIterator[Agent]:
+    """The configured agent, with its model open until the block ends.
+
+    Raises:
+        InputError: The model or the tools cannot be had as configured, or a spend
+            budget is set for a model whose price is not known.
+    """
+    section = config.agent
+    tools = [] if config.tools_path is None else load_tools(config.tools_path)
+    toolbox = Toolbox(tools, allowed=section.allowed_tools)
+    allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
+    async with open_model(
+        section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
+    ) as source:
+        if config.budgets.max_spend_usd is not None and not is_priced(source.price_ref):
+            raise InputError(
+                f"budgets.max_spend_usd is set, but no price is known for {source.name!r}",
+                path=config.path,
+                mend="remove it, or use budgets.max_tokens",
+            )
+        yield BuiltinAgent(
+            name=section.name,
+            source=source,
+            toolbox=toolbox,
+            budgets=config.budgets,
+            policy=ToolPolicy(allowed, section.max_calls_per_tool),
+            attempts=config.execution.attempts,
+        )

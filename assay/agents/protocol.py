@@ -1,0 +1,65 @@
+"""What every way to reach an agent offers: one run in, what it did out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from assay.prompts import PromptVersion
+from assay.records import RunScope
+from assay.store.tape import Tape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One run to make: which prompt, on which input, within which scope."""
+
+    prompt: PromptVersion
+    input: str | Sequence[dict[str, str]]
+    """The customer's text, or chat messages `{role, content}` that end with theirs."""
+    scope: RunScope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One tool call as the run's trace keeps it."""
+
+    tool: str
+    arguments: str
+    """JSON as the model wrote it, bounded in length."""
+    outcome: str
+    """`success`, `failed`, `retried`, or the stop reason that kept the call from being made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResult:
+    """What one run did and used. A figure that is not known is None, never 0."""
+
+    output: str | None
+    stop_reason: str
+    latency_s: float
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    total_tokens: int | None = None
+    steps: int | None = None
+    tool_calls: int | None = None
+    tool_calls_by_tool: dict[str, int] = field(default_factory=dict)
+    denied_tool_calls: int | None = None
+    spend_usd: float | None = None
+    error: str | None = None
+    attempts: int = 1
+    calls: tuple[ToolCall, ...] = ()
+
+
+class Agent(Protocol):
+    """A way to run an agent under test."""
+
+    name: str
+    model: str
+    model_params_hash: str
+    tools_hash: str
+    price_table: str | None
+
+    async def run(self, order: Order, *, tape: Tape) -> AgentResult:
+        """Make one run. Whatever goes wrong in it is in the result, never raised."""

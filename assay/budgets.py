@@ -1,0 +1,161 @@
+"""Budgets, enforced while a run goes on: what was used, and what must stop it.
+
+A budget never judges a prompt; it keeps one run from costing without end. What
+was used up to the stop is kept, so that a stopped run is still evidence.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from assay.config import Budgets
+from assay.records import StopReason
+
+LOOP_AFTER = 4
+"""The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """Which tools a run may call, and how often each."""
+
+    allowed: frozenset[str] | None = None
+    """None allows every tool there is."""
+    max_calls: Mapping[str, int] = field(default_factory=dict)
+
+    def denies(self, tool: str, *, calls_so_far: int) -> bool:
+        """Whether one more call of `tool` is against the policy."""
+        outside = self.allowed is not None and tool not in self.allowed
+        return outside or calls_so_far >= self.max_calls.get(tool, calls_so_far + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestUse:
+    """What one request to the model used; None where the provider does not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    spend_usd: float | None = None
+
+
+@dataclass(slots=True)
+class Meter:
+    """What one run has used so far, and the stop reason that its next move would meet."""
+
+    budgets: Budgets
+    policy: ToolPolicy
+    steps: int = 0
+    tool_calls: int = 0
+    denied_tool_calls: int = 0
+    by_tool: Counter[str] = field(default_factory=Counter)
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    cached_tokens: int | None = 0
+    reasoning_tokens: int | None = 0
+    spend_usd: float | None = 0.0
+    _same_calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input plus output; None once a response came without its usage."""
+        return _sum(self.input_tokens, self.output_tokens)
+
+    def before_request(self) -> StopReason | None:
+        """The budget that forbids another request to the model, if any."""
+        if self.steps >= self.budgets.max_steps:
+            return StopReason.MAX_STEPS
+        if self._spent(self.total_tokens, self.budgets.max_tokens, over=0):
+            return StopReason.MAX_TOKENS
+        if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=0):
+            return StopReason.MAX_SPEND
+        return None
+
+    def count_request(self, use: RequestUse) -> StopReason | None:
+        """Add one response's use; the budget that it overran, if any."""
+        self.steps += 1
+        self.input_tokens = _sum(self.input_tokens, use.input_tokens)
+        self.output_tokens = _sum(self.output_tokens, use.output_tokens)
+        self.cached_tokens = _sum(self.cached_tokens, use.cached_tokens)
+        self.reasoning_tokens = _sum(self.reasoning_tokens, use.reasoning_tokens)
+        self.spend_usd = (
+            None
+            if None in (self.spend_usd, use.spend_usd)
+            else ((self.spend_usd or 0.0) + (use.spend_usd or 0.0))
+        )
+        if self._spent(self.total_tokens, self.budgets.max_tokens, over=1):
+            return StopReason.MAX_TOKENS
+        if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=1e-12):
+            return StopReason.MAX_SPEND
+        return None
+
+    def before_call(self, tool: str, arguments: str) -> StopReason | None:
+        """The limit that forbids this tool call, if any; a denied call is counted here."""
+        if self.policy.denies(tool, calls_so_far=self.by_tool[tool]):
+            self.denied_tool_calls += 1
+            return StopReason.TOOL_DENIED
+        if self.tool_calls >= self.budgets.max_tool_calls:
+            return StopReason.MAX_TOOL_CALLS
+        if self._same_calls[tool, arguments] >= LOOP_AFTER - 1:
+            return StopReason.LOOP
+        return None
+
+    def count_call(self, tool: str, arguments: str) -> None:
+        """Add one tool call that is made."""
+        self.tool_calls += 1
+        self.by_tool[tool] += 1
+        self._same_calls[tool, arguments] += 1
+
+    def output_tokens_left(self) -> int | None:
+        """How many tokens the next answer may have at most; None without a token budget."""
+        if self.budgets.max_tokens is None:
+            return None
+        return max(1, self.budgets.max_tokens - (self.total_tokens or 0))
+
+    @staticmethod
+    def _spent(used: float | None, limit: float | None, *, over: float) -> bool:
+        return used is not None and limit is not None and used >= limit + over
+
+
+class Stopwatch:
+    """Seconds of one run on the monotonic clock, without the time spent in `waiting`.
+
+    Args:
+        before_s: Seconds that the run had used before it was interrupted.
+    """
+
+    def __init__(self, *, before_s: float = 0.0) -> None:
+        self._started = time.perf_counter() - before_s
+        self._deadline: asyncio.Timeout | None = None
+
+    def elapsed_s(self) -> float:
+        """Seconds worked so far."""
+        return max(0.0, time.perf_counter() - self._started)
+
+    def limit(self, seconds: float) -> asyncio.Timeout:
+        """A time-out for the whole run that stands still while the run is `waiting`."""
+        self._deadline = asyncio.timeout(max(0.0, seconds - self.elapsed_s()))
+        return self._deadline
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Stand still: the run waits for something that is not its doing (a rate limit)."""
+        began = time.perf_counter()
+        due = self._deadline.when() if self._deadline else None
+        if self._deadline:
+            self._deadline.reschedule(None)
+        try:
+            yield
+        finally:
+            waited = time.perf_counter() - began
+            self._started += waited
+            if self._deadline and due is not None:
+                self._deadline.reschedule(due + waited)
+
+
+def _sum(left: int | None, right: int | None) -> int | None:
+    return None if left is None or right is None else left + right

@@ -1,0 +1,163 @@
+"""The command line: which command, with which arguments, and which exit code.
+
+0  promote, or the command did what was asked     3  no verdict, or not switched
+1  reject, and nothing else                       4  could not be carried out, or a bug
+2  wrong usage or wrong file                    130  interrupted
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from assay.errors import AssayError, CannotEvaluate
+
+EXIT_BUG = 4
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. An uncaught exception is a bug and exits 4."""
+    arguments = parser().parse_args(argv)
+    try:
+        module, function = arguments.command.split(":")
+        return int(getattr(import_module(f"assay.commands.{module}"), function)(arguments))
+    except AssayError as error:
+        print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`assay history | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        traceback.print_exc()
+        print_error(CannotEvaluate(f"{error.strerror}: {error.filename or 'unknown file'}"))
+        return CannotEvaluate.exit_code
+    except Exception:  # noqa: BLE001 - a bug keeps its traceback, but never looks like a reject
+        traceback.print_exc()
+        return EXIT_BUG
+
+
+def print_error(error: AssayError) -> None:
+    """`error: problem` and `mend: ...` on standard error."""
+    print(f"error: {error}", file=sys.stderr)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
+    top = argparse.ArgumentParser(
+        prog="assay", description="Change the prompts of AI agents without breaking production."
+    )
+    top.add_argument("--version", action="version", version=f"assay {version('assay')}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _add_evaluate(commands)
+    _add_switching(commands)
+    _add_reading(commands)
+    _add_server(commands)
+    return top
+
+
+Commands = argparse._SubParsersAction
+
+
+def _command(
+    commands: "Commands[argparse.ArgumentParser]", name: str, *, runs: str, says: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=says, description=says)
+    command.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=Path("assay.yaml"),
+        metavar="FILE",
+        help="the configuration (default: assay.yaml)",
+    )
+    command.set_defaults(command=runs)
+    return command
+
+
+def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "evaluate",
+        runs="evaluate:evaluate",
+        says="Run every golden task with a candidate and the baseline, decide, switch on promote.",
+    )
+    command.add_argument("candidate", metavar="CANDIDATE", help="such as support:v14, or v14")
+    command.add_argument("--baseline", metavar="V", help="compare with this (default: active)")
+    command.add_argument("--repeats", type=int, metavar="N", help="runs of each golden task")
+    command.add_argument("--seed", type=int, metavar="N", help="of the runs' randomness")
+    command.add_argument("-j", "--max-concurrency", type=int, metavar="N", help="runs at once")
+    command.add_argument("--no-switch", action="store_true", help="decide only")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
+    )
+    command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+
+
+def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
+    promote = _command(
+        commands,
+        "promote",
+        runs="switching:promote",
+        says="Make a version active, on the evidence of an evaluation or by force.",
+    )
+    promote.add_argument("version", metavar="V", help="such as support:v15, or v15")
+    evidence = promote.add_mutually_exclusive_group(required=True)
+    evidence.add_argument("--evaluation", metavar="ID", help="whose verdict was promote")
+    evidence.add_argument("--force", action="store_true", help="without evidence")
+    promote.add_argument("--reason", metavar="TEXT", help="for the history; needed with --force")
+    rollback = _command(
+        commands,
+        "rollback",
+        runs="switching:rollback",
+        says="Go back to prompts.rollback at once.",
+    )
+    rollback.add_argument("--reason", metavar="TEXT", help="for the history")
+
+
+def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
+    _command(
+        commands,
+        "status",
+        runs="reading:status",
+        says="What is active, what happened last, what is running.",
+    )
+    history = _command(
+        commands,
+        "history",
+        runs="reading:history",
+        says="Who switched what, when, why, on which evidence.",
+    )
+    history.add_argument("--json", action="store_true", help="the lines as they are kept")
+    show = _command(
+        commands, "show", runs="reading:show", says="The decision of an evaluation, again."
+    )
+    show.add_argument("evaluation", metavar="ID", help="its id, or how it begins")
+    show.add_argument("--json", action="store_true", help="as JSON")
+    golden = commands.add_parser("golden", help="Golden tasks.", description="Golden tasks.")
+    actions = golden.add_subparsers(required=True, metavar="ACTION")
+    _command(
+        actions,
+        "check",
+        runs="reading:golden_check",
+        says="Read the configuration, prompts and golden tasks; say what is wrong.",
+    )
+
+
+def _add_server(commands: "Commands[argparse.ArgumentParser]") -> None:
+    server = commands.add_parser(
+        "server", help="The local Prefect server.", description="The local Prefect server."
+    )
+    actions = server.add_subparsers(required=True, metavar="ACTION")
+    start = _command(actions, "start", runs="serving:start", says="Start it, if it does not run.")
+    start.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
+    _command(actions, "stop", runs="serving:stop", says="Stop it; its data stay.")
+    _command(actions, "status", runs="serving:status", says="Whether it runs, and where.")

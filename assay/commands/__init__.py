@@ -1,0 +1,1 @@
+"""What each command of `assay` does; a module a family, imported only when it is called."""

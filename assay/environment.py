@@ -1,0 +1,103 @@
+"""Environment twins: `ASSAY_BUDGETS__MAX_STEPS=10` stands for the key `budgets.max_steps`.
+
+Prompts have none: a variable that somebody forgot must never defeat a rollback.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import BaseModel
+
+from assay.documents import Location, parse_yaml
+from assay.errors import InputError
+from assay.validation import did_you_mean
+
+PREFIX = "ASSAY_"
+FILE_ONLY = ("prompts", "rollout")
+"""Sections that only the file decides."""
+
+
+def overlay(
+    value: dict[str, Any], *, environ: Mapping[str, str], model: type[BaseModel]
+) -> dict[Location, str]:
+    """Put the environment's values into a file's; a variable's value is never repeated.
+
+    Args:
+        value: What the file holds; changed in place.
+        environ: The environment; only `ASSAY_SECTION__KEY` in it is ours to read.
+        model: What the file has to be, for the keys there are.
+
+    Returns:
+        The variable's name by the location it has set.
+
+    Raises:
+        InputError: A variable names no key, or one that only the file may set, or its value
+            is not YAML.
+    """
+    origins: dict[Location, str] = {}
+    twins = dict(_twins(model))
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or "__" not in name.removeprefix(PREFIX):
+            continue
+        location = _location(name, twins)
+        if _put(value, location, _parse(name, environ[name], twins.get(location))):
+            origins[location] = name
+    return origins
+
+
+def _twins(model: type[BaseModel], above: Location = ()) -> Iterator[tuple[Location, Any]]:
+    """Every key that has a twin, with the type of its value."""
+    for name, field in model.model_fields.items():
+        here = (*above, name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _twins(field.annotation, here)
+        else:
+            yield here, field.annotation
+
+
+def _location(name: str, twins: Mapping[Location, Any]) -> Location:
+    location = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    if location[0] in FILE_ONLY:
+        raise InputError(
+            f"{name} is set, but the section {location[0]!r} is read from the file alone",
+            mend="unset it; prompts are switched in assay.yaml only",
+        )
+    within_mapping = get_origin(twins.get(location[:-1])) is dict
+    if location not in twins and not within_mapping:
+        names = [_variable(twin) for twin in twins if twin[0] not in FILE_ONLY]
+        close = did_you_mean(name, names)
+        mend = close if close.startswith("did") else "unset it; docs/configuration.md has the keys"
+        raise InputError(f"{name} stands for no key of assay.yaml", mend=mend)
+    return location
+
+
+def _variable(location: Location) -> str:
+    return PREFIX + "__".join(map(str, location)).upper()
+
+
+def _parse(name: str, text: str, annotation: Any) -> Any:
+    """Text stays as it is where the key takes text; all else is read as YAML."""
+    if not text.strip():
+        return None
+    if annotation is str or annotation == str | None:
+        return text
+    try:
+        return parse_yaml(text.encode(), path=Path(name)).value
+    except (InputError, UnicodeEncodeError):
+        raise InputError(
+            f"the value of {name} is not YAML", mend="write it as in the file"
+        ) from None
+
+
+def _put(value: dict[str, Any], location: Location, new: Any) -> bool:
+    """Set one key; False when the file has something else than a mapping above it."""
+    inner: Any = value
+    for part in location[:-1]:
+        if inner.get(part) is None:
+            inner[part] = {}
+        inner = inner[part]
+        if not isinstance(inner, dict):
+            return False
+    inner[location[-1]] = new
+    return True

@@ -1,0 +1,246 @@
+"""One evaluation under way: its runs, each on disk before it is counted."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+from assay.agents.opening import open_agent
+from assay.agents.protocol import Agent, AgentResult, Order
+from assay.checks import Observed, assess
+from assay.config import EvaluationBudgets
+from assay.golden import GoldenTask
+from assay.plan import Plan
+from assay.prompts import PromptVersion
+from assay.records import RunKey, RunRecord, RunScope
+from assay.slots import Slots
+from assay.store.evaluations import EvaluationFolder
+from assay.store.journal import Journal
+from assay.store.tape import Exchange, Tape, read_tapes
+
+MAX_OUTPUT_CHARS = 50_000
+"""What is kept of an output; a model's text is bounded before it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One prompt on one golden task."""
+
+    prompt: PromptVersion
+    task: GoldenTask
+    number: int
+    """Place in the order of work: both prompts of a task stand side by side."""
+
+    @property
+    def label(self) -> str:
+        """As the history shows it: `support:v14 / kb_lookup`."""
+        return f"{self.prompt.ref} / {self.task.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The repeats made between two looks at the data."""
+
+    number: int
+    """1-based."""
+    repeats: range
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the evaluation has used, against what it may use in all."""
+
+    budgets: EvaluationBudgets
+    runs: int = 0
+    tokens: int = 0
+    spend_usd: float = 0.0
+
+    def add(self, run: RunRecord) -> None:
+        """Count one finished run."""
+        self.runs += 1
+        self.tokens += run.total_tokens or 0
+        self.spend_usd += run.spend_usd or 0.0
+
+    def exhausted(self) -> str | None:
+        """The name of the first budget that is used up, if any."""
+        used = {"max_runs": self.runs, "max_tokens": self.tokens, "max_spend_usd": self.spend_usd}
+        for name, amount in used.items():
+            limit = getattr(self.budgets, name)
+            if limit is not None and amount >= limit:
+                return name
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Evaluation:
+    """A plan being carried out: makes runs, keeps them, and knows which are done."""
+
+    plan: Plan
+    folder: EvaluationFolder
+    agent: Agent
+    slots: Slots
+    on_run: Callable[[RunRecord], None]
+    _journal: Journal
+    _tapes: Journal
+    _taped: dict[str, list[Exchange]]
+    _finished: dict[str, RunRecord]
+    _ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ledger = Ledger(self.plan.config.budgets.evaluation)
+        for run in self._finished.values():
+            self._ledger.add(run)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every prompt on every golden task; the prompts of one task side by side."""
+        pairs = [(prompt, task) for task in self.plan.tasks for prompt in self.plan.prompts]
+        return [Cell(prompt, task, number) for number, (prompt, task) in enumerate(pairs)]
+
+    @property
+    def n_finished(self) -> int:
+        """Runs made so far, those of an interrupted attempt included."""
+        return len(self._finished)
+
+    def rounds(self) -> Iterator[Round]:
+        """The rounds to make: for now all repeats in one."""
+        yield Round(1, range(1, self.plan.repeats + 1))
+
+    @property
+    def budget_spent(self) -> str | None:
+        """The budget of the whole evaluation that is used up, if any."""
+        return self._ledger.exhausted()
+
+    async def make_run(self, cell: Cell, *, repeat: int, round_number: int) -> None:
+        """Make one run and keep it, unless it is done already or the budget is spent."""
+        key = RunKey(
+            evaluation_id=self.plan.evaluation_id,
+            prompt_id=cell.prompt.prompt_id,
+            golden_task_id=cell.task.id,
+            repeat=repeat,
+            seed=self.plan.seed,
+        )
+        if key.run_id in self._finished:
+            return
+        async with self.slots.at((repeat, cell.number)):
+            if self.budget_spent is None:
+                await self._make(cell, key, round_number)
+
+    async def _make(self, cell: Cell, key: RunKey, round_number: int) -> None:
+        started_at = datetime.now(UTC)
+        self._journal.append(self._start_line(key, started_at))
+        result = await self.agent.run(
+            Order(
+                prompt=cell.prompt,
+                input=cell.task.input,
+                scope=RunScope(key=key, folder=self.folder.files),
+            ),
+            tape=Tape(key.run_id, self._taped.get(key.run_id, ()), self._tapes),
+        )
+        run = self._record(cell, key, result, started_at=started_at, round_number=round_number)
+        self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
+        await self._journal.committed()
+        self._finished[run.run_id] = run
+        self._ledger.add(run)
+        self.on_run(run)
+
+    def _start_line(self, key: RunKey, started_at: datetime) -> dict[str, object]:
+        return {
+            "type": "run_start",
+            "run_id": key.run_id,
+            "prompt_id": key.prompt_id,
+            "golden_task_id": key.golden_task_id,
+            "repeat": key.repeat,
+            "started_at": started_at.isoformat(),
+            "budgets": self.plan.config.budgets.model_dump(exclude={"evaluation"}),
+        }
+
+    def _record(
+        self,
+        cell: Cell,
+        key: RunKey,
+        result: AgentResult,
+        *,
+        started_at: datetime,
+        round_number: int,
+    ) -> RunRecord:
+        used = asdict(result)
+        calls = used.pop("calls")
+        used["output"], used["error"] = _storable(result.output), _storable(result.error)
+        verdict = assess(cell.task, observed(result))
+        return RunRecord(
+            evaluation_id=key.evaluation_id,
+            run_id=key.run_id,
+            prompt_name=cell.prompt.name,
+            prompt_version=cell.prompt.version,
+            prompt_id=cell.prompt.prompt_id,
+            golden_task_id=cell.task.id,
+            golden_task_hash=cell.task.hash,
+            category=cell.task.category,
+            repeat=key.repeat,
+            round=round_number,
+            agent=self.agent.name,
+            model=self.agent.model,
+            model_params_hash=self.agent.model_params_hash,
+            tools_hash=self.agent.tools_hash,
+            price_table=self.agent.price_table,
+            started_at=started_at,
+            success=verdict.success,
+            failed_checks=list(verdict.failed_checks),
+            violated_invariants=list(verdict.violated_invariants),
+            trace=calls,
+            **used,
+        )
+
+
+@asynccontextmanager
+async def open_evaluation(
+    plan: Plan, *, on_run: Callable[[RunRecord], None], max_concurrency: int
+) -> AsyncIterator[Evaluation]:
+    """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
+    folder = folder_of(plan)
+    with folder.lock():
+        folder.files.mkdir(exist_ok=True)
+        finished = {run.run_id: run for run in folder.finished_runs()}
+        taped = read_tapes(folder.tapes, finished=finished)
+        async with open_agent(plan.config) as agent:
+            with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:
+                if folder.header() is None:
+                    journal.append(plan.header())
+                yield Evaluation(
+                    plan=plan,
+                    folder=folder,
+                    agent=agent,
+                    slots=Slots(max_concurrency),
+                    on_run=on_run,
+                    _journal=journal,
+                    _tapes=tapes,
+                    _taped=taped,
+                    _finished=finished,
+                )
+
+
+def folder_of(plan: Plan) -> EvaluationFolder:
+    """Where the plan's evaluation is kept."""
+    return EvaluationFolder(plan.config.folder / plan.config.results.uri / plan.evaluation_id)
+
+
+def observed(result: AgentResult) -> Observed:
+    """What the golden task's checks may look at."""
+    return Observed(
+        output=result.output,
+        stop_reason=result.stop_reason,
+        steps=result.steps,
+        tool_calls=result.tool_calls,
+        total_tokens=result.total_tokens,
+        latency_s=result.latency_s,
+        spend_usd=result.spend_usd,
+        calls=[{"tool": call.tool, "arguments": call.arguments} for call in result.calls],
+    )
+
+
+def _storable(text: str | None) -> str | None:
+    """Bounded, and without the half characters that no file format takes."""
+    if text is None:
+        return None
+    return text[:MAX_OUTPUT_CHARS].encode("utf-8", "replace").decode("utf-8")

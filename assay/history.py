@@ -1,0 +1,168 @@
+"""`history.jsonl` beside `assay.yaml`: who switched what, when, why, on which evidence.
+
+Append-only and committed, one JSON object a line. A broken line (a torn write, a merge
+conflict) is skipped with a warning: history informs a rollback and must never block one.
+"""
+
+import contextlib
+import getpass
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assay.pointers import Pointers
+
+SCHEMA_VERSION = 1
+PROMOTE, FORCE, ROLLBACK = "promote", "force", "rollback"
+"""Actions: decided by an evaluation; promoted by hand, without one; taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who switches, when and why, on which evidence."""
+
+    action: str
+    """`PROMOTE`, `FORCE` or `ROLLBACK`."""
+    who: str
+    at: datetime
+    """With a time zone."""
+    reason: str
+    prompt_ids: Mapping[str, str] = field(default_factory=dict)
+    """Ref to prompt_id, where known."""
+    evaluation_id: str | None = None
+    evidence_sha256: str | None = None
+    """Of what the decision was computed from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One switch, as history keeps it."""
+
+    cause: Cause
+    config: str
+    """File name of the config: several may share a folder, and so a history."""
+    before: Pointers
+    after: Pointers
+    config_sha256_before: str
+    config_sha256_after: str
+
+    def as_line(self) -> bytes:
+        """One line of JSON, its newline included."""
+        fields = {
+            "schema_version": SCHEMA_VERSION,
+            "at": self.cause.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "action": self.cause.action,
+            "who": self.cause.who,
+            "reason": self.cause.reason,
+            "config": self.config,
+            "from": {"active": self.before.active, "rollback": self.before.rollback},
+            "to": {"active": self.after.active, "rollback": self.after.rollback},
+            "prompt_ids": dict(self.cause.prompt_ids),
+            "evaluation_id": self.cause.evaluation_id,
+            "evidence_sha256": self.cause.evidence_sha256,
+            "config_sha256": {
+                "before": self.config_sha256_before,
+                "after": self.config_sha256_after,
+            },
+        }
+        line = json.dumps(fields, ensure_ascii=False)
+        # An argument that was not UTF-8 holds lone surrogates: those become JSON escapes.
+        return line.encode("utf-8", "backslashreplace") + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Entry":
+        """Read `as_line` back; fields of a later version are passed over.
+
+        Raises:
+            ValueError: It is not an entry.
+        """
+        try:
+            return cls._from_fields(json.loads(line))
+        except (KeyError, TypeError, AttributeError, RecursionError) as wrong:
+            raise ValueError(f"not an entry: {wrong!r}") from None
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any]) -> "Entry":
+        return cls(
+            cause=Cause(
+                action=str(fields["action"]),
+                who=str(fields["who"]),
+                at=_aware(datetime.fromisoformat(fields["at"])),
+                reason=str(fields["reason"]),
+                prompt_ids=dict(fields.get("prompt_ids") or {}),
+                evaluation_id=fields.get("evaluation_id"),
+                evidence_sha256=fields.get("evidence_sha256"),
+            ),
+            config=str(fields["config"]),
+            before=_pointers(fields["from"]),
+            after=_pointers(fields["to"]),
+            config_sha256_before=str(fields["config_sha256"]["before"]),
+            config_sha256_after=str(fields["config_sha256"]["after"]),
+        )
+
+
+class History(NamedTuple):
+    """The switches of one config, oldest first."""
+
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
+    """What could not be read, or not be recorded yet."""
+    owed: tuple[Entry, ...] = ()
+    """Those of the entries that are not in the file yet."""
+
+
+def history_path(config: Path) -> Path:
+    """Where the switches of `config` are recorded: beside the real file."""
+    return config.resolve().with_name("history.jsonl")
+
+
+def read_history(config: Path) -> History:
+    """The recorded switches of `config` (the path of an `assay.yaml`); never raises on content."""
+    return read_entries(history_path(config), config_name=config.resolve().name)
+
+
+def read_entries(path: Path, *, config_name: str) -> History:
+    """The entries in the file `path` that are about the config of that name."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return History(())
+    except OSError as refused:
+        return History((), (f"{path}: cannot be read: {refused.strerror}",))
+    return _parse(lines, path=path, config_name=config_name)
+
+
+def whoami() -> str:
+    """`user@host`, as far as this machine knows."""
+    user = f"uid{os.getuid()}"
+    with contextlib.suppress(KeyError, OSError):  # a container's user may have no name
+        user = getpass.getuser()
+    return f"{user}@{socket.gethostname()}"
+
+
+def _parse(lines: list[bytes], *, path: Path, config_name: str) -> History:
+    entries, warnings = [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = Entry.from_line(line)
+        except ValueError:
+            warnings.append(f"{path}:{number}: not a history entry; skipped")
+        else:
+            if entry.config == config_name:
+                entries.append(entry)
+    return History(tuple(entries), tuple(warnings))
+
+
+def _pointers(fields: Mapping[str, Any]) -> Pointers:
+    return Pointers(active=str(fields["active"]), rollback=str(fields["rollback"]))
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -1,0 +1,215 @@
+"""What is live: `active` and `rollback` in `assay.yaml`, switched atomically and recorded.
+
+    plan time     read_pointers(path)                -> pointers, sha256
+    promote       switch(path, to=..., expect=...)   only if the file is still what it was
+    3 a.m.        rollback(path, reason=...)         needs the config's folder, nothing else
+
+Only the characters of the two values change. Everything is done under a lock on the
+config's folder, and may be killed at any moment: the file is the old one or the new one,
+and the history is completed by whoever switches next.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from assay.durable import folder_lock, replace_file
+from assay.errors import AssayError, CannotEvaluate, ConfigChanged, InputError
+from assay.history import ROLLBACK, Cause, Entry, History
+from assay.pointers import PointerFile, Pointers, Snapshot, read_pointer_file, sha256_hex
+from assay.prompts import load_prompt, parse_ref, read_lock, verify_lock
+from assay.recording import settle, write_ahead
+from assay.way_back import rollback_target
+
+__all__ = ["Cause", "Pointers", "Snapshot", "Switch", "read_pointers", "rollback", "switch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """What a switch or a rollback did."""
+
+    changed: bool
+    """Whether this call rewrote the config."""
+    before: Pointers
+    after: Pointers
+    entry: Entry | None
+    """How history has it; None where there was nothing to record."""
+    warnings: tuple[str, ...] = ()
+    """What somebody should see to, though the switch itself is done."""
+
+
+def read_pointers(path: Path) -> Snapshot:
+    """What the config at `path` points at; the rest of the file may mean nonsense.
+
+    Raises:
+        InputError: There is no such file, it is not YAML, or `prompts.active` and
+            `prompts.rollback` are not two plain or quoted strings.
+    """
+    return read_pointer_file(path).snapshot
+
+
+def switch(path: Path, *, to: Pointers, expect: Pointers | str, cause: Cause) -> Switch:
+    """Make the config at `path` point at `to`, if it still is what the decision was made for.
+
+    A config that points there already is a success: it is not written, and the history gets
+    the evaluation's entry if that is missing.
+
+    Args:
+        path: The config; behind a symlink the real file is replaced.
+        to: Two versions.
+        expect: What the decision was made for: the sha256 of the file's bytes (any edit
+            since then refuses the switch) or its pointers (only another switch does).
+        cause: Who, when, why, on which evidence.
+
+    Raises:
+        ConfigChanged: The config is not what `expect` says; it is left as it is.
+        InputError: The config cannot be read, or `to` does not name two versions.
+        CannotEvaluate: The config cannot be written, and is as it was.
+    """
+    for ref in (to.active, to.rollback):
+        parse_ref(ref)
+    with _only_writer(path) as file:
+        history = settle(file.real, file.snapshot.pointers)
+        if file.snapshot.pointers == to:
+            return _already_there(file, history, cause)
+        if expect not in (file.snapshot.pointers, file.snapshot.sha256):
+            raise _config_changed(file, expect)
+        return _carry_out(file, history, to=to, cause=cause)
+
+
+def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
+    """Make `prompts.rollback` of the config at `path` active; done again, it changes nothing.
+
+    A version whose text is gone or was changed is refused: production could not load it.
+
+    Raises:
+        InputError: The config cannot be read, or the version to go back to cannot be used.
+        CannotEvaluate: The config cannot be written, and is as it was.
+    """
+    with _only_writer(path) as file:
+        pointers = file.snapshot.pointers
+        history = settle(file.real, pointers)
+        to = rollback_target(pointers, history.entries)
+        if to == pointers:
+            return Switch(changed=False, before=to, after=to, entry=None, warnings=history.warnings)
+        prompt_ids, warnings = _check_usable(file, to.active)
+        cause = Cause(action=ROLLBACK, who=who, at=now, reason=reason, prompt_ids=prompt_ids)
+        done = _carry_out(file, history, to=to, cause=cause)
+    return dataclasses.replace(done, warnings=warnings + done.warnings)
+
+
+@contextmanager
+def _only_writer(path: Path) -> Iterator[PointerFile]:
+    """The config as it is while nobody else may switch it."""
+    folder = read_pointer_file(path).real.parent
+    with folder_lock(folder):
+        yield read_pointer_file(path)
+
+
+def _carry_out(file: PointerFile, history: History, *, to: Pointers, cause: Cause) -> Switch:
+    rewritten = file.pointing_at(to)
+    before = file.snapshot.pointers
+    entry = _entry(file, to=to, sha256_after=sha256_hex(rewritten), cause=cause)
+    try:
+        write_ahead(file.real, (*history.owed, entry))
+        _replace(file, rewritten)
+    except AssayError:
+        settle(file.real, before)  # forgets the entry: the switch was not made
+        raise
+    except OSError as refused:
+        settle(file.real, before)
+        raise CannotEvaluate(
+            f"{file.path}: cannot be written ({refused.strerror}); it is left as it was",
+            mend=f"make {file.real.parent} writable, with space on its disk, and try again",
+        ) from None
+    return Switch(
+        changed=True,
+        before=before,
+        after=to,
+        entry=entry,
+        warnings=settle(file.real, to).warnings,
+    )
+
+
+def _replace(file: PointerFile, rewritten: bytes) -> None:
+    # Editors do not ask for our lock: look once more, as late as possible, and afterwards.
+    if file.real.read_bytes() != file.raw:
+        raise _config_changed(file, file.snapshot.sha256)
+    replace_file(file.real, rewritten)
+    if file.real.read_bytes() != rewritten:
+        raise ConfigChanged(
+            f"{file.path}: somebody else wrote it at the very moment of the switch",
+            mend="look at it with `git diff`, and try again",
+        )
+
+
+def _already_there(file: PointerFile, history: History, cause: Cause) -> Switch:
+    """Nothing to switch: tell how it came about, and record it if nobody has."""
+    here = file.snapshot.pointers
+    if cause.evaluation_id is None:
+        return Switch(changed=False, before=here, after=here, entry=None, warnings=history.warnings)
+    for entry in history.entries:
+        if entry.after == here and entry.cause.evaluation_id == cause.evaluation_id:
+            return Switch(
+                changed=False,
+                before=entry.before,
+                after=here,
+                entry=entry,
+                warnings=history.warnings,
+            )
+    entry = _entry(file, to=here, sha256_after=file.snapshot.sha256, cause=cause)
+    try:
+        write_ahead(file.real, (*history.owed, entry))
+        warnings = settle(file.real, here).warnings
+    except OSError as refused:
+        problem = f"{file.real.parent}: the history cannot be written: {refused.strerror}"
+        warnings = (*history.warnings, problem)
+    return Switch(changed=False, before=here, after=here, entry=entry, warnings=warnings)
+
+
+def _entry(file: PointerFile, *, to: Pointers, sha256_after: str, cause: Cause) -> Entry:
+    return Entry(
+        cause=cause,
+        config=file.real.name,
+        before=file.snapshot.pointers,
+        after=to,
+        config_sha256_before=file.snapshot.sha256,
+        config_sha256_after=sha256_after,
+    )
+
+
+def _config_changed(file: PointerFile, expect: Pointers | str) -> ConfigChanged:
+    was = "the file as it was before that edit" if isinstance(expect, str) else expect
+    return ConfigChanged(
+        f"{file.path}: changed meanwhile, and is left as it is: "
+        f"it says {file.snapshot.pointers}; the decision was made for {was}",
+        mend="evaluate again, against what is active now",
+    )
+
+
+def _check_usable(file: PointerFile, ref: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The prompt_id of the version to go back to, and what could not be checked about it."""
+    try:
+        parse_ref(ref)
+        directory = file.prompts_directory
+        if not directory.is_dir():
+            return {}, (f"{directory}: no such folder: the text of {ref} was not checked",)
+        prompt = load_prompt(directory, ref)
+        found = {ref: prompt.prompt_id}
+        try:
+            read_lock(directory)
+        except InputError as broken:
+            return found, (f"{broken.problem}: {ref} was not checked against the lock",)
+        verify_lock(directory, prompt)
+    except InputError as unusable:
+        raise InputError(
+            f"cannot go back to {ref}: {unusable.problem}",
+            path=file.path,
+            line=file.rollback.line,
+            mend="restore that file from version control, "
+            "or name another version: assay promote VERSION --force --reason TEXT",
+        ) from None
+    return found, ()

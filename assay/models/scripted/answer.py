@@ -1,0 +1,165 @@
+"""The answer: what the tools returned, in their own words, or a question back."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from assay.models.scripted.evidence import Outcome
+from assay.models.scripted.findings import Quote
+from assay.models.scripted.instructions import Breadth
+from assay.models.scripted.offered import Role
+from assay.models.scripted.scene import Scene
+from assay.models.scripted.steering import instructs_reader
+
+ANSWERED_COVERAGE = 0.5
+"""Share of a topic's weight that one article has to speak of to count as an answer."""
+WORTH_QUOTING = 0.55
+"""Further quotes have to fit this well, relative to the best one."""
+MAX_FIELDS = 14
+MAX_FIELD_CHARS = 160
+MAX_LINE_CHARS = 4_000
+_PRIVATE = frozenset({"email", "mail", "address", "phone", "name", "customer", "card", "iban"})
+"""Parts of the names of fields that are told to nobody: whoever writes may be a stranger."""
+_OPENINGS = ("", "Thank you for your message.", "Thanks for getting in touch.", "Happy to help.")
+
+
+def compose(scene: Scene) -> str:
+    """The text that ends the run: facts with their sources, and questions where none were found."""
+    question = scene.question
+    if question.needs_order:
+        return _ask("which order this is about: could you tell me the order number?", scene)
+    if question.is_vague:
+        return _ask("what this is about: which product or which order do you mean?", scene)
+    lines = [*_body(scene), *_open_ends(scene), *_mail_note(scene)]
+    if not lines:
+        lines = [_ask("what you need: could you tell me a little more about it?", scene)]
+    opening = _OPENINGS[int(scene.chance.number("opening") * len(_OPENINGS))]
+    return "\n\n".join(line[:MAX_LINE_CHARS] for line in [opening, *lines] if line)
+
+
+def is_unsure(scene: Scene) -> bool:
+    """Whether nothing was found that could be told."""
+    question = scene.question
+    return question.needs_order or question.is_vague or not list(_body(scene))
+
+
+def mail_text(scene: Scene) -> tuple[str, str]:
+    """Subject and body of the e-mail that the customer asked for."""
+    about = ", ".join(scene.question.orders) or " ".join(scene.question.keywords[:4])
+    return f"Your question about {about}", "\n\n".join(_body(scene))[:MAX_LINE_CHARS]
+
+
+def _body(scene: Scene) -> Iterator[str]:
+    for result in scene.evidence.of(Role.LOOKUP, Outcome.FOUND):
+        if result.record is not None:
+            yield _order_line(result.target, result.record, scene)
+    said: set[str] = set()
+    for topic in _answered(scene):
+        if quotes := _chosen(scene, topic, said):
+            yield _quoted(quotes, scene)
+
+
+def _order_line(order: str, record: Mapping[str, Any], scene: Scene) -> str:
+    """An order's record in one sentence, without what is private."""
+    facts = [
+        f"{name.replace('_', ' ')} {_plain(value)}"
+        for name, value in list(record.items())[:MAX_FIELDS]
+        if _may_be_told(name, value)
+    ]
+    source = " [order record]" if scene.instructions.cites else ""
+    return f"Order {order}: {'; '.join(facts)}.{source}"
+
+
+def _may_be_told(name: str, value: object) -> bool:
+    if value is None or isinstance(value, bool) or not _PRIVATE.isdisjoint(name.lower().split("_")):
+        return False
+    text = _plain(value)
+    return "@" not in text and not instructs_reader(text)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(each) for each in value)[:MAX_FIELD_CHARS]
+    if isinstance(value, Mapping):
+        return " ".join(_plain(each) for each in value.values())[:MAX_FIELD_CHARS]
+    return str(value)[:MAX_FIELD_CHARS]
+
+
+def _answered(scene: Scene) -> list[frozenset[str]]:
+    """The topics that some article read speaks of."""
+    return [
+        topic.stems
+        for topic in scene.question.topics
+        if scene.findings.coverage(topic.stems) >= ANSWERED_COVERAGE
+    ]
+
+
+def _chosen(scene: Scene, topic: frozenset[str], said: set[str]) -> list[Quote]:
+    """The best quotes on a topic, as many as the prompt's tone asks for, none of them twice."""
+    ranked = scene.findings.quotes(topic)
+    best = [each for each in ranked if each.score >= WORTH_QUOTING * ranked[0].score]
+    chosen = best[: _quote_count(scene)]
+    fresh = [each for each in chosen if each.sentence.text not in said]
+    said.update(each.sentence.text for each in fresh)
+    return fresh
+
+
+def _quote_count(scene: Scene) -> int:
+    if scene.instructions.brief:
+        return 1
+    broad = scene.instructions.breadth is Breadth.ALWAYS or scene.instructions.detailed
+    usual = 2 if len(scene.question.topics) > 1 else 3
+    return usual * (2 if broad else 1) + round(scene.chance.number("quotes"))
+
+
+def _quoted(quotes: list[Quote], scene: Scene) -> str:
+    text = " ".join(quote.sentence.text for quote in quotes)
+    if not scene.instructions.cites:
+        return text
+    sources = dict.fromkeys(quote.page_id for quote in quotes)
+    return f"{text} [{', '.join(sources)}]"
+
+
+def _open_ends(scene: Scene) -> Iterator[str]:
+    """What could not be had: said plainly, with a question that would help."""
+    for gap in scene.evidence.gaps():
+        if gap.role is Role.LOOKUP and gap.outcome is Outcome.MISSING:
+            yield f"I could not find order {gap.target}. Could you check the number, please?"
+    failed = {gap.target for gap in scene.evidence.gaps() if gap.outcome is Outcome.FAILED}
+    for target in sorted(failed)[:3]:
+        yield (
+            f"I could not look up {target[:80]}: the system did not answer."
+            " Shall I follow up as soon as it is back?"
+        )
+    if unanswered := _unanswered(scene):
+        yield _ask_about(unanswered, scene)
+
+
+def _unanswered(scene: Scene) -> list[str]:
+    """Words of the topics that nothing was found on; none where an order was what mattered."""
+    answered = _answered(scene)
+    if answered or scene.question.about_orders_only or scene.evidence.of(Role.LOOKUP):
+        return []
+    return list(scene.question.keywords[:4])
+
+
+def _ask_about(words: list[str], scene: Scene) -> str:
+    if scene.instructions.clarifies:
+        return (
+            f"I found nothing about {' '.join(words)} in what I can look up."
+            " Could you tell me more, such as the product or the order it is about?"
+        )
+    return f"I found nothing about {' '.join(words)} in what I can look up."
+
+
+def _ask(what: str, scene: Scene) -> str:
+    if scene.instructions.clarifies:
+        return f"To help you I need to know {what}"
+    return "I am afraid I do not know enough to help with this."
+
+
+def _mail_note(scene: Scene) -> Iterator[str]:
+    question = scene.question
+    if scene.evidence.of(Role.MAIL, Outcome.FOUND):
+        yield f"I have sent this to {question.address}."
+    elif question.wants_mail and question.address is None:
+        yield "Which e-mail address should I send this to?"

@@ -1,0 +1,235 @@
+"""What an evaluation is about to do, settled before any run is made.
+
+Everything that bears on the verdict goes into `inputs_hash`: two evaluations with the
+same hash ask the same question, and an interrupted one may be finished by the other.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.config import Config, load_config
+from assay.errors import InputError
+from assay.golden import GoldenTask, load_golden
+from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
+from assay.records import SCHEMA_VERSION, PromptRef
+from assay.store.evaluations import EvaluationFolder, find_evaluation, find_interrupted
+
+_EVALUATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One evaluation, settled: which prompts, on which golden tasks, how often."""
+
+    evaluation_id: str
+    created_at: datetime
+    config: Config
+    config_sha256: str
+    """Of `assay.yaml` when the evaluation began; a switch is made only if it still holds."""
+    baseline: PromptVersion
+    candidate: PromptVersion
+    tasks: tuple[GoldenTask, ...]
+    repeats: int
+    seed: int
+    resumed: bool = False
+    """Whether this goes on with an evaluation that was interrupted."""
+
+    @property
+    def prompts(self) -> tuple[PromptVersion, PromptVersion]:
+        """Baseline, candidate."""
+        return self.baseline, self.candidate
+
+    @property
+    def n_runs(self) -> int:
+        """Runs in all: prompts x golden tasks x repeats."""
+        return len(self.prompts) * len(self.tasks) * self.repeats
+
+    @property
+    def inputs_hash(self) -> str:
+        """64 hex digits over all that bears on the verdict."""
+        tools = self.config.tools_path
+        inputs = {
+            "prompts": [prompt.prompt_id for prompt in self.prompts],
+            "golden": {task.id: task.hash for task in self.tasks},
+            "repeats": self.repeats,
+            "seed": self.seed,
+            "tools": _sha256(tools) if tools and tools.is_file() else None,
+            "config": self.config.model_dump(mode="json", include={"agent", "budgets", "gates"}),
+            "max_infra_error_share": self.config.testing.max_infra_error_share,
+        }
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+    def header(self) -> dict[str, Any]:
+        """The first line of the evaluation's journal."""
+        return {
+            "type": "evaluation",
+            "schema_version": SCHEMA_VERSION,
+            "evaluation_id": self.evaluation_id,
+            "created_at": self.created_at.isoformat(),
+            "config": str(self.config.path),
+            "config_sha256": self.config_sha256,
+            "baseline": prompt_ref(self.baseline).model_dump(),
+            "candidate": prompt_ref(self.candidate).model_dump(),
+            "golden": {task.id: task.hash for task in self.tasks},
+            "repeats": self.repeats,
+            "seed": self.seed,
+            "inputs_hash": self.inputs_hash,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asked for: the arguments of `assay evaluate`, None for the default."""
+
+    candidate: str
+    """`support:v14`, or `v14` for a version of the active prompt."""
+    baseline: str | None = None
+    repeats: int | None = None
+    seed: int | None = None
+    resume: str | None = None
+    """The id of an interrupted evaluation to finish."""
+    config: Path = Path("assay.yaml")
+
+
+def settle(request: Request, *, environ: Mapping[str, str], now: datetime) -> Plan:
+    """Read and check everything an evaluation needs; nothing is written.
+
+    An evaluation of the same inputs that was interrupted less than a day ago is gone
+    on with, whether `request.resume` names it or not.
+
+    Raises:
+        InputError: A file or flag is wrong, candidate and baseline are the same, or
+            the evaluation to resume had other inputs.
+    """
+    config = load_config(request.config, environ)
+    results = config.folder / config.results.uri
+    if request.resume is None:
+        plan = _new_plan(config, request, now)
+        folder = find_interrupted(results, inputs_hash=plan.inputs_hash, now=now)
+        return plan if folder is None else _going_on(plan, folder)
+    folder = find_evaluation(results, request.resume)
+    if folder.decision.exists():
+        raise InputError(
+            f"evaluation {folder.evaluation_id} has its verdict",
+            mend=f"see it with: assay show {folder.evaluation_id}",
+        )
+    return _going_on(_new_plan(config, _as_begun(request, folder), now), folder)
+
+
+def settle_as(
+    evaluation_id: str, request: Request, *, environ: Mapping[str, str], now: datetime
+) -> Plan:
+    """As `settle`, for the evaluation with this id: gone on with if it began, else begun.
+
+    Raises:
+        InputError: As `settle`, or the id could not be a folder's name.
+    """
+    if not _EVALUATION_ID.fullmatch(evaluation_id):
+        raise InputError(f"{evaluation_id!r} is not an evaluation's id")
+    config = load_config(request.config, environ)
+    folder = EvaluationFolder(config.folder / config.results.uri / evaluation_id)
+    if folder.journal.exists() and folder.header() is not None:
+        return settle(replace(request, resume=evaluation_id), environ=environ, now=now)
+    return replace(_new_plan(config, request, now), evaluation_id=evaluation_id)
+
+
+def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
+    directory = config.folder / config.prompts.directory
+    name, _ = parse_ref(config.prompts.active)
+    baseline = load_prompt(directory, _full_ref(request.baseline or config.prompts.active, name))
+    candidate = load_prompt(directory, _full_ref(request.candidate, name))
+    _refuse_equals(candidate, baseline)
+    for prompt in (baseline, candidate):
+        verify_lock(directory, prompt)
+    repeats = config.testing.repeats if request.repeats is None else request.repeats
+    if repeats < 1:
+        raise InputError(f"--repeats is {repeats}", mend="give at least 3: fewer decide nothing")
+    return Plan(
+        evaluation_id=new_evaluation_id(now),
+        created_at=now,
+        config=config,
+        config_sha256=config.sha256,
+        baseline=baseline,
+        candidate=candidate,
+        tasks=load_golden(config),
+        repeats=repeats,
+        seed=config.testing.seed if request.seed is None else request.seed,
+    )
+
+
+def _as_begun(request: Request, folder: EvaluationFolder) -> Request:
+    """The request with the interrupted evaluation's own values where none are given."""
+    header = folder.header()
+    if header is None:
+        raise InputError(
+            f"evaluation {folder.evaluation_id} was interrupted before it began",
+            mend="start it anew, without --resume",
+        )
+    baseline = "{name}:{version}".format(**header["baseline"])
+    return replace(
+        request,
+        baseline=request.baseline or baseline,
+        repeats=header["repeats"] if request.repeats is None else request.repeats,
+        seed=header["seed"] if request.seed is None else request.seed,
+    )
+
+
+def _going_on(plan: Plan, folder: EvaluationFolder) -> Plan:
+    """The plan under the id and from the beginning of an interrupted evaluation."""
+    header = folder.header() or {}
+    if header.get("inputs_hash") != plan.inputs_hash:
+        raise InputError(
+            f"evaluation {folder.evaluation_id} began with other inputs (prompts, golden tasks, "
+            "agent, budgets, gates, repeats or seed)",
+            mend="put them back as they were, or start a new evaluation without --resume",
+        )
+    return replace(
+        plan,
+        evaluation_id=folder.evaluation_id,
+        created_at=datetime.fromisoformat(header["created_at"]),
+        config_sha256=header["config_sha256"],
+        resumed=True,
+    )
+
+
+def _full_ref(text: str, name: str) -> str:
+    return text if ":" in text else f"{name}:{text}"
+
+
+def new_evaluation_id(now: datetime) -> str:
+    """An id that sorts by time and reads as one: `20261123-205630-3f9a1c`."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def prompt_ref(prompt: PromptVersion) -> PromptRef:
+    """The prompt as records name it."""
+    return PromptRef(name=prompt.name, version=prompt.version, prompt_id=prompt.prompt_id)
+
+
+def _refuse_equals(candidate: PromptVersion, baseline: PromptVersion) -> None:
+    if candidate.ref == baseline.ref:
+        raise InputError(
+            f"candidate and baseline are both {candidate.ref}",
+            mend="name another version, or another --baseline",
+        )
+    if candidate.name != baseline.name:
+        raise InputError(
+            f"{candidate.ref} is not a version of {baseline.name!r}",
+            mend=f"compare versions of one prompt, such as {baseline.name}:{candidate.version}",
+        )
+    if candidate.text == baseline.text:
+        raise InputError(
+            f"{candidate.ref} has the same text as {baseline.ref}",
+            mend="there is nothing to evaluate; change the text of the candidate",
+        )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,56 @@
+"""Recording a switch so that no switch goes unrecorded and none is recorded that never was.
+
+Between the moment the config is replaced and the moment its line is in the history, a
+process may be killed. So the line is first kept in a small file beside them, and whoever
+switches next settles it: appended if the config says that the switch happened, dropped if
+not. Without this a rollback that was killed there, and typed again, would go back twice.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from assay.durable import append_lines, replace_file
+from assay.history import Entry, History, history_path, read_entries, read_history
+from assay.pointers import Pointers
+
+
+def write_ahead(config: Path, entries: Iterable[Entry]) -> None:
+    """Keep `entries` until `settle` appends them; call it under the folder's lock.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    replace_file(_owed_path(config), b"".join(entry.as_line() for entry in entries))
+
+
+def settle(config: Path, pointers: Pointers) -> History:
+    """Append what is owed to the history; call it under the folder's lock.
+
+    Args:
+        config: The config's path.
+        pointers: What it says now: the last entry owed happened if it led there.
+    """
+    known = read_history(config)
+    owed = _read_owed(config)
+    if owed and owed[-1].after != pointers:
+        owed = owed[:-1]
+    owed = tuple(entry for entry in owed if entry not in known.entries)
+    entries = known.entries + owed
+    try:
+        if owed:
+            append_lines(history_path(config), b"".join(entry.as_line() for entry in owed))
+        _owed_path(config).unlink(missing_ok=True)
+    except OSError as refused:
+        problem = f"{history_path(config)}: cannot be appended to: {refused.strerror}"
+        kept = f"the switch is kept in {_owed_path(config).name} until it can"
+        return History(entries, (*known.warnings, f"{problem}; {kept}"), owed)
+    return History(entries, known.warnings)
+
+
+def _owed_path(config: Path) -> Path:
+    real = config.resolve()
+    return real.with_name(f".{real.name}.switching")
+
+
+def _read_owed(config: Path) -> tuple[Entry, ...]:
+    return read_entries(_owed_path(config), config_name=config.resolve().name).entries

@@ -1,0 +1,160 @@
+"""Where evaluations live: one folder each under the results folder.
+
+results/ID/journal.jsonl    every run's start and end; the truth
+results/ID/tapes.jsonl      what runs exchanged with models and tools
+results/ID/runs/*.parquet   the same runs, one file a round; can be rebuilt
+results/ID/decision.json    the verdict, once there is one
+results/ID/files/           what tools left behind (an outbox)
+results/ID/lock             held by the process that works on it
+"""
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from assay.errors import CannotEvaluate, InputError
+from assay.records import RunRecord
+from assay.store.journal import read_lines
+from assay.store.parquet import write_runs
+
+RESUMABLE_FOR = timedelta(days=1)
+"""An interrupted evaluation older than this is only resumed by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFolder:
+    """The files of one evaluation."""
+
+    path: Path
+
+    @property
+    def evaluation_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """Every run's start and end."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def tapes(self) -> Path:
+        """What runs exchanged with models and tools."""
+        return self.path / "tapes.jsonl"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of Parquet files, one a round."""
+        return self.path / "runs"
+
+    @property
+    def decision(self) -> Path:
+        """The verdict's JSON; missing while there is none."""
+        return self.path / "decision.json"
+
+    @property
+    def files(self) -> Path:
+        """What tools leave behind."""
+        return self.path / "files"
+
+    def header(self) -> dict[str, Any] | None:
+        """The journal's first line: what the evaluation is about."""
+        with self.journal.open("rb") as file:
+            first = file.readline()
+        return orjson.loads(first) if first.endswith(b"\n") else None
+
+    def finished_runs(self) -> list[RunRecord]:
+        """The runs that the journal holds to the end, without duplicates, in a fixed order."""
+        ends = (line["run"] for line in read_lines(self.journal) if line["type"] == "run_end")
+        runs = {run.run_id: run for run in map(RunRecord.model_validate, ends)}
+        return sorted(
+            runs.values(),
+            key=lambda run: (run.round, run.golden_task_id, run.prompt_id, run.repeat),
+        )
+
+    def evidence_sha256(self) -> str:
+        """64 hex digits over the finished runs: what a decision is computed from."""
+        lines = (run.model_dump_json() for run in self.finished_runs())
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def rebuild_parquet(self) -> list[Path]:
+        """Write the Parquet files anew from the journal; their paths, by round."""
+        by_round: dict[int, list[RunRecord]] = {}
+        for run in self.finished_runs():
+            by_round.setdefault(run.round, []).append(run)
+        for number, runs in by_round.items():
+            write_runs(self.round_file(number), runs)
+        return [self.round_file(number) for number in sorted(by_round)]
+
+    def round_file(self, number: int) -> Path:
+        """The Parquet file of one round, 1-based."""
+        return self.runs / f"round-{number:03d}.parquet"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Work on this evaluation alone; the system frees the lock when the process dies.
+
+        Raises:
+            CannotEvaluate: Another process works on it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotEvaluate(
+                    f"evaluation {self.evaluation_id} is being run by another process",
+                    mend="wait for it, or stop it first",
+                ) from None
+            yield
+
+    def is_being_run(self) -> bool:
+        """Whether a living process works on it."""
+        try:
+            with self.lock():
+                return False
+        except CannotEvaluate:
+            return True
+
+
+def evaluations(results: Path) -> list[EvaluationFolder]:
+    """All evaluations under the results folder, newest first."""
+    journals = results.glob("*/journal.jsonl")
+    return sorted(
+        (EvaluationFolder(j.parent) for j in journals), key=lambda f: f.path, reverse=True
+    )
+
+
+def find_evaluation(results: Path, evaluation_id: str) -> EvaluationFolder:
+    """The evaluation with this id, or the only one whose id begins so.
+
+    Raises:
+        InputError: There is none, or there are several.
+    """
+    matches = [f for f in evaluations(results) if f.evaluation_id.startswith(evaluation_id)]
+    exact = [f for f in matches if f.evaluation_id == evaluation_id]
+    if len(found := exact or matches) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{len(found)} evaluations begin with {evaluation_id!r}", mend="say more")
+    newest = ", ".join(f.evaluation_id for f in evaluations(results)[:3]) or "none yet"
+    raise InputError(f"no evaluation {evaluation_id!r}", mend=f"the newest are: {newest}")
+
+
+def find_interrupted(results: Path, *, inputs_hash: str, now: datetime) -> EvaluationFolder | None:
+    """The newest evaluation of the same inputs that died without a verdict within a day."""
+    for folder in evaluations(results):
+        header = folder.header()
+        if header is None or header["inputs_hash"] != inputs_hash or folder.decision.exists():
+            continue
+        young = now - datetime.fromisoformat(header["created_at"]) < RESUMABLE_FOR
+        if young and not folder.is_being_run():
+            return folder
+    return None

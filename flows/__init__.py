@@ -1,0 +1,1 @@
+"""What happens, in order: a flow reads like a table of contents."""

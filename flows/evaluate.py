@@ -1,0 +1,46 @@
+"""Evaluate a candidate prompt against a baseline: run, compare, decide, switch."""
+
+from prefect import flow
+
+from assay.decision import Decision
+from tasks.cells import make_runs
+from tasks.decisions import decide, publish
+from tasks.evaluations import begin, under_way
+from tasks.switching import switch_prompts
+
+
+@flow(flow_run_name="{candidate} vs {baseline}", persist_result=False)
+async def evaluate(
+    candidate: str,
+    baseline: str = "active",
+    config: str = "assay.yaml",
+    repeats: int | None = None,
+    seed: int | None = None,
+    max_concurrency: int | None = None,
+    switch: bool = True,
+    resume: str | None = None,
+) -> Decision:
+    """Run every golden task with both prompts, decide, and switch on promote.
+
+    Only the last step changes what a user relies on: stop anywhere before it and the
+    active prompt is untouched.
+
+    Args:
+        candidate: The version to judge, such as `support:v14`.
+        baseline: The version to judge it against; `active` is the one the config names.
+        config: The `assay.yaml` to read and, on promote, to switch.
+        repeats: Runs of each golden task with each prompt; empty for the config's.
+        seed: Of the runs' randomness; empty for the config's.
+        max_concurrency: Runs at once; empty for the config's.
+        switch: Whether a promote switches `active` and `rollback`.
+        resume: The id of an interrupted evaluation to finish.
+    """
+    plan = begin(candidate, baseline, config, repeats=repeats, seed=seed, resume=resume)
+    async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
+        for this_round in evaluation.rounds():
+            await make_runs(evaluation, this_round)
+        decision = decide(evaluation)
+    if switch:
+        decision = switch_prompts(plan, decision)
+    await publish(plan, decision)
+    return decision

@@ -1,0 +1,49 @@
+"""Beginning an evaluation, and having it open while its runs are made."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from assay.evaluation import Evaluation, open_evaluation
+from assay.plan import Plan, Request, settle, settle_as
+from assay.prompts import lock_prompts
+from tasks.progress import Progress
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def begin(request: Request, evaluation_id: str | None) -> Plan:
+    """Read and check what the evaluation needs, and lock the texts that it judges."""
+    now = datetime.now(UTC)
+    if evaluation_id is None:
+        plan = settle(request, environ=os.environ, now=now)
+    else:
+        plan = settle_as(evaluation_id, request, environ=os.environ, now=now)
+    lock_prompts(plan.config.folder / plan.config.prompts.directory, plan.prompts)
+    get_run_logger().info(
+        "evaluation %s: %s (%s) against %s (%s), %d runs",
+        plan.evaluation_id,
+        plan.candidate.ref,
+        plan.candidate.prompt_id,
+        plan.baseline.ref,
+        plan.baseline.prompt_id,
+        plan.n_runs,
+    )
+    return plan
+
+
+@asynccontextmanager
+async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator[Evaluation]:
+    """The evaluation, open for its runs; its progress is shown until the block ends."""
+    progress = Progress(total=plan.n_runs)
+    at_once = max_concurrency or plan.config.execution.max_concurrency
+    async with open_evaluation(
+        plan, on_run=progress.add_one, max_concurrency=at_once
+    ) as evaluation:
+        progress.done = evaluation.n_finished
+        async with progress.shown():
+            yield evaluation

@@ -1,0 +1,48 @@
+"""The switch: the one step that changes what production uses."""
+
+from datetime import UTC, datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from assay.decision import Decision
+from assay.errors import CannotEvaluate, ConfigChanged
+from assay.evaluation import folder_of
+from assay.history import PROMOTE, Cause, whoami
+from assay.live import switch
+from assay.plan import Plan
+from assay.pointers import Pointers
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def switch_prompts(plan: Plan, decision: Decision) -> Decision:
+    """On promote, make the candidate active; the decision with what was switched.
+
+    A config that is no longer what the decision was made for, or that cannot be written,
+    is left as it is, and the decision's reason says so.
+    """
+    if decision.verdict != "promote":
+        return decision
+    prompts = plan.config.prompts
+    to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(plan.candidate.ref)
+    cause = Cause(
+        action=PROMOTE,
+        who=whoami(),
+        at=datetime.now(UTC),
+        reason=decision.reason,
+        prompt_ids={prompt.ref: prompt.prompt_id for prompt in plan.prompts},
+        evaluation_id=plan.evaluation_id,
+        evidence_sha256=folder_of(plan).evidence_sha256(),
+    )
+    try:
+        done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
+    except (ConfigChanged, CannotEvaluate) as refused:
+        get_run_logger().warning("not switched: %s", refused)
+        return decision.model_copy(
+            update={"reason": f"{decision.reason}; not switched: {refused.problem}"}
+        )
+    for warning in done.warnings:
+        get_run_logger().warning("%s", warning)
+    switched = {"from": plan.baseline.ref, "to": plan.candidate.ref}
+    return decision.model_copy(update={"switched": switched})

@@ -4,14 +4,14 @@ Names and values are promptfoo's, so that its users know them already.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import regex  # type: ignore[import-untyped]
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from typing_extensions import Self
 
 from assay.hostile import checked_schema
-from assay.validation import Section, Several, Text, did_you_mean, refusal, refusal_from
+from assay.validation import Section, Several, Text, refusal, refusal_from
+from assay.wording import did_you_mean
 
 NOT = "not-"
 NOT_YET = ("similar", "llm-rubric", "python")
@@ -40,9 +40,7 @@ class Range(Section):
 
     def holds(self, number: int) -> bool:
         """Whether `number` is within the range, both ends included."""
-        return (self.min is None or number >= self.min) and (
-            self.max is None or number <= self.max
-        )
+        return (self.min is None or number >= self.min) and (self.max is None or number <= self.max)
 
 
 class ToolUse(Range):

@@ -3,7 +3,8 @@
 Prompts have none: a variable that somebody forgot must never defeat a rollback.
 """
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -11,7 +12,6 @@ from pydantic import BaseModel
 
 from assay.documents import Location, parse_yaml
 from assay.errors import InputError
-from assay.validation import did_you_mean
 
 PREFIX = "ASSAY_"
 FILE_ONLY = ("prompts", "rollout")
@@ -65,15 +65,16 @@ def _location(name: str, twins: Mapping[Location, Any]) -> Location:
         )
     within_mapping = get_origin(twins.get(location[:-1])) is dict
     if location not in twins and not within_mapping:
-        names = [_variable(twin) for twin in twins if twin[0] not in FILE_ONLY]
-        close = did_you_mean(name, names)
-        mend = close if close.startswith("did") else "unset it; docs/configuration.md has the keys"
-        raise InputError(f"{name} stands for no key of assay.yaml", mend=mend)
+        raise InputError(f"{name} stands for no key of assay.yaml", mend=_close(name, twins))
     return location
 
 
-def _variable(location: Location) -> str:
-    return PREFIX + "__".join(map(str, location)).upper()
+def _close(name: str, twins: Iterable[Location]) -> str:
+    keys = ["__".join(map(str, twin)).upper() for twin in twins if twin[0] not in FILE_ONLY]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), keys, n=1, cutoff=0.75)
+    if close:
+        return f"did you mean {PREFIX}{close[0]}?"
+    return "unset it; docs/configuration.md has the keys"
 
 
 def _parse(name: str, text: str, annotation: Any) -> Any:

@@ -21,6 +21,9 @@ from assay.store.tape import Exchange, Tape, read_tapes
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
 
+MAX_TRACED_CHARS = 1_000
+"""What the stored trace keeps of one tool call's arguments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -165,7 +168,9 @@ class Evaluation:
         round_number: int,
     ) -> RunRecord:
         used = asdict(result)
-        calls = used.pop("calls")
+        trace = [
+            call | {"arguments": call["arguments"][:MAX_TRACED_CHARS]} for call in used.pop("calls")
+        ]
         used["output"], used["error"] = _storable(result.output), _storable(result.error)
         verdict = assess(cell.task, observed(result))
         return RunRecord(
@@ -188,7 +193,7 @@ class Evaluation:
             success=verdict.success,
             failed_checks=list(verdict.failed_checks),
             violated_invariants=list(verdict.violated_invariants),
-            trace=calls,
+            trace=trace,
             **used,
         )
 
@@ -211,7 +216,7 @@ async def open_evaluation(
                     plan=plan,
                     folder=folder,
                     agent=agent,
-                    slots=Slots(max_concurrency),
+                    slots=Slots(min(max_concurrency, agent.max_concurrency or max_concurrency)),
                     on_run=on_run,
                     _journal=journal,
                     _tapes=tapes,
@@ -235,7 +240,11 @@ def observed(result: AgentResult) -> Observed:
         total_tokens=result.total_tokens,
         latency_s=result.latency_s,
         spend_usd=result.spend_usd,
-        calls=[{"tool": call.tool, "arguments": call.arguments} for call in result.calls],
+        calls=[
+            {"tool": call.tool, "arguments": call.arguments}
+            for call in result.calls
+            if call.was_made
+        ],
     )
 
 

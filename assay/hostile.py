@@ -6,7 +6,9 @@ time, or raises `Undecided`: neither yes nor no may be claimed then.
 
 import functools
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import regex  # type: ignore[import-untyped]
@@ -15,7 +17,7 @@ from assay.validation import refusal
 
 MAX_TEXT_CHARS = 200_000
 MAX_SEARCH_SECONDS = 0.5
-MAX_JSON_WORK_CHARS = 2_000_000
+MAX_JSON_WORK_CHARS = 10_000_000
 """Characters looked at in all while looking for JSON objects in a text."""
 
 _REFUSED_KEYWORDS = ("patternProperties", "uniqueItems")
@@ -33,12 +35,21 @@ def bounded(text: str) -> str:
     return text
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Whether the regular expression is found in `text`."""
-    try:
-        return regex.search(pattern, text, timeout=MAX_SEARCH_SECONDS) is not None
-    except TimeoutError:
-        raise Undecided(f"the search took over {MAX_SEARCH_SECONDS} s") from None
+@dataclass(slots=True)
+class Search:
+    """Regular expressions, with one limit on the time that all its searches take."""
+
+    seconds_left: float = MAX_SEARCH_SECONDS
+
+    def finds(self, pattern: str, text: str) -> bool:
+        """Whether the regular expression is found in `text`."""
+        began = time.monotonic()
+        try:
+            return regex.search(pattern, text, timeout=max(0.0, self.seconds_left)) is not None
+        except TimeoutError:
+            raise Undecided(f"searching took over {MAX_SEARCH_SECONDS} s") from None
+        finally:
+            self.seconds_left -= time.monotonic() - began
 
 
 def parsed_json(text: str) -> Any:
@@ -62,7 +73,8 @@ def json_objects(text: str) -> Iterator[dict[str, Any]]:
             found, end = _decoder().raw_decode(text, at)
             yield found
         except json.JSONDecodeError as bad:
-            work, end = work + bad.pos - at, at + 1
+            # Reading from `at` is what costs; the error counts the lines up to its place.
+            work, end = work + bad.pos - at + bad.pos // 20, at + 1
         except ValueError:
             end = at + 1
         except RecursionError:
@@ -95,31 +107,43 @@ def contains_json(actual: Any, expected: Any) -> bool:
     return same_json(actual, expected)
 
 
-def fits(value: Any, schema: dict[str, Any] | bool) -> bool:
-    """Whether a JSON value is what the JSON Schema (2020-12) asks for."""
+def schema_test(schema: dict[str, Any] | bool) -> Callable[[Any], bool]:
+    """A function that says whether a JSON value is what the JSON Schema (2020-12) asks for.
+
+    It raises `Undecided` when the schema cannot be applied to a value, or when all its
+    searches together take too long.
+    """
     from referencing.exceptions import Unresolvable
 
-    try:
-        return bool(_validator(schema).is_valid(value))
-    except (RecursionError, OverflowError, Unresolvable) as stuck:
-        raise Undecided(f"the schema cannot be applied ({type(stuck).__name__})") from None
+    validator = _validator(schema)
+
+    def fits(value: Any) -> bool:
+        try:
+            return bool(validator.is_valid(value))
+        except (RecursionError, OverflowError, Unresolvable) as stuck:
+            raise Undecided(f"the schema cannot be applied ({type(stuck).__name__})") from None
+
+    return fits
 
 
 def checked_schema(schema: Any) -> Any:
     """`schema`, if it is a JSON Schema that `fits` can apply without a network."""
     from jsonschema.exceptions import SchemaError
+    from referencing import Registry
     from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
 
     if not isinstance(schema, dict | bool):
         raise refusal("the value must be a JSON Schema", mend='write an object: {"type": "object"}')
     try:
-        validator = _validator(schema)
-        validator.check_schema(schema)
+        _validator(schema).check_schema(schema)
+        resource = DRAFT202012.create_resource(schema)
+        resolver = Registry[Any]().with_resource("", resource).resolver()
         for keyword, inner in _keywords(schema):
             if keyword in _REFUSED_KEYWORDS:
                 raise refusal(f"the keyword {keyword!r} is not read", mend="leave it out")
             if keyword in ("$ref", "$dynamicRef") and isinstance(inner, str):
-                validator._resolver.lookup(inner)
+                resolver.lookup(inner)
             if keyword == "pattern" and isinstance(inner, str):
                 regex.compile(inner)
     except SchemaError as bad:
@@ -130,30 +154,29 @@ def checked_schema(schema: Any) -> Any:
 
 
 def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of every object within; a property of that name is taken for a keyword too."""
+    inside = schema
     if isinstance(schema, dict):
         yield from schema.items()
-    for inner in schema.values() if isinstance(schema, dict) else schema:
-        if isinstance(inner, dict | list):
-            yield from _keywords(inner)
+        inside = schema.values()
+    for inner in inside if isinstance(schema, dict | list) else ():
+        yield from _keywords(inner)
 
 
 def _validator(schema: dict[str, Any] | bool) -> Any:
-    from referencing import Registry
-
-    # A registry of its own: without one, a `$ref` to an address would be fetched.
-    return _validator_class()(schema, registry=Registry())
-
-
-@functools.cache
-def _validator_class() -> Any:
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
+    from referencing import Registry
+
+    search = Search()
+    extended: Any = extend  # it has no types
 
     def pattern(_validator: Any, wanted: str, instance: Any, _schema: Any) -> Iterator[Any]:
-        if isinstance(instance, str) and not matches(wanted, instance):
+        if isinstance(instance, str) and not search.finds(wanted, instance):
             yield ValidationError(f"does not match {wanted!r}")
 
-    return extend(Draft202012Validator, {"pattern": pattern})
+    # A registry of its own: without one, a `$ref` to an address would be fetched.
+    return extended(Draft202012Validator, {"pattern": pattern})(schema, registry=Registry())
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from prefect import flow
 from assay.decision import Decision
 from tasks.cells import make_runs
 from tasks.decisions import decide, publish
-from tasks.evaluations import begin, under_way
+from tasks.evaluations import begin, request, under_way
 from tasks.switching import switch_prompts
 
 
@@ -18,11 +18,11 @@ async def evaluate(
     seed: int | None = None,
     max_concurrency: int | None = None,
     switch: bool = True,
-    resume: str | None = None,
+    evaluation_id: str | None = None,
 ) -> Decision:
     """Run every golden task with both prompts, decide, and switch on promote.
 
-    Only the last step changes what a user relies on: stop anywhere before it and the
+    Only `switch_prompts` changes what a user relies on: stop anywhere before it and the
     active prompt is untouched.
 
     Args:
@@ -33,9 +33,10 @@ async def evaluate(
         seed: Of the runs' randomness; empty for the config's.
         max_concurrency: Runs at once; empty for the config's.
         switch: Whether a promote switches `active` and `rollback`.
-        resume: The id of an interrupted evaluation to finish.
+        evaluation_id: An interrupted evaluation to finish; empty begins a new one.
     """
-    plan = begin(candidate, baseline, config, repeats=repeats, seed=seed, resume=resume)
+    asked = request(candidate, baseline, config, repeats=repeats, seed=seed)
+    plan = begin(asked, evaluation_id)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
         for this_round in evaluation.rounds():
             await make_runs(evaluation, this_round)

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,6 +14,19 @@ from assay.evaluation import Evaluation, open_evaluation
 from assay.plan import Plan, Request, settle, settle_as
 from assay.prompts import lock_prompts
 from tasks.progress import Progress
+
+
+def request(
+    candidate: str, baseline: str, config: str, *, repeats: int | None, seed: int | None
+) -> Request:
+    """The flow's parameters as a request."""
+    return Request(
+        candidate=candidate,
+        baseline=None if baseline == "active" else baseline,
+        config=Path(config),
+        repeats=repeats,
+        seed=seed,
+    )
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)

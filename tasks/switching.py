@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from assay.decision import Decision
+from assay.decision.document import Switched
 from assay.errors import CannotEvaluate, ConfigChanged
 from assay.evaluation import folder_of
 from assay.history import PROMOTE, Cause, whoami
@@ -44,5 +45,6 @@ def switch_prompts(plan: Plan, decision: Decision) -> Decision:
         )
     for warning in done.warnings:
         get_run_logger().warning("%s", warning)
-    switched = {"from": plan.baseline.ref, "to": plan.candidate.ref}
+    before = done.entry.before if done.entry else done.before
+    switched = Switched(before=before.active, after=done.after.active)
     return decision.model_copy(update={"switched": switched})

@@ -151,11 +151,17 @@ def test_a_value_over_two_lines_is_replaced_whole() -> None:
 
 @pytest.mark.parametrize(
     ("written", "value"),
-    [("a:v1", "a # b"), ("a:v1", "a: b"), ("'a:v1'", "a'b"), ('"a:v1"', 'a"b'), ('"a:v1"', "a\\x41")],
-)  # fmt: skip
+    [
+        ("a:v1", "a # b"),
+        ("a:v1", "a: b"),
+        ("'a:v1'", "a'b"),
+        ('"a:v1"', 'a"b'),
+        ('"a:v1"', "a\\x41"),
+    ],
+)
 def test_a_value_that_would_not_read_back_is_refused(written: str, value: str) -> None:
     """Whatever is written is read once more before it may replace anything."""
-    with pytest.raises(InputError, match="cannot be rewritten safely|not valid YAML"):
+    with pytest.raises(InputError, match=r"cannot be rewritten safely|not valid YAML"):
         rewritten(f"prompts:\n  active: {written}\n".encode(), {"active": value})
 
 
@@ -175,7 +181,7 @@ REFUSED = [
     ("prompts:\n  active: &x a:v1\n  rollback: *x\n", 2, "bears an anchor or a tag"),
     ("prompts:\n  active: !!str a:v1\n", 2, "bears an anchor or a tag"),
     ("prompts:\n  rollback: ! 'a:v1'\n", 2, "bears an anchor or a tag"),
-    ("x: &x {active: a:v1}\nprompts:\n  rollback: a:v0\n  <<: *x\n", 4, "takes keys from elsewhere"),
+    ("x: &x {active: a:v1}\nprompts:\n  rollback: a\n  <<: *x\n", 4, "takes keys from elsewhere"),
     ("x: &x {active: a:v1}\nprompts: *x\n", 2, "`prompts` must be a mapping, written out"),
     ("prompts: &x {active: a:v1}\ny: *x\n", 1, "`prompts` must be a mapping, written out"),
     ("prompts: !!map {active: a:v1}\n", 1, "`prompts` must be a mapping, written out"),

@@ -29,13 +29,11 @@ from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
 from assay.config import Budgets
 from assay.models.prices import price_table, spend_usd
 from assay.models.retries import is_infrastructure, request_with_retries
-from assay.models.sources import ModelSource
+from assay.models.source import ModelSource
 from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.tape import Exchange, Tape
 
-MAX_TRACED_CHARS = 1_000
-"""What the trace keeps of one call's arguments."""
 MAX_ERROR_CHARS = 2_000
 _RESPONSE = TypeAdapter(ModelResponse)
 _RETURN = TypeAdapter(ToolReturnPart)
@@ -84,7 +82,8 @@ class BuiltinAgent:
         self.model = source.name
         self.model_params_hash = source.params_hash
         self.tools_hash = toolbox.tools_hash
-        self.price_table = price_table()
+        self.price_table = None if source.price_ref is None else price_table()
+        self.max_concurrency = source.max_concurrency
         self._source = source
         self._toolbox = toolbox
         self._budgets = budgets
@@ -227,21 +226,21 @@ class _Run:
 
     def use(self, response: ModelResponse) -> RequestUse:
         """What one response used; all None when the provider sent no usage."""
-        if (response.provider_details or {}).get("usage_missing"):
-            return RequestUse()
         usage = response.usage
+        if usage.unmeasured_requests:
+            return RequestUse()
         return RequestUse(
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cache_read_tokens,
             reasoning_tokens=usage.details.get("reasoning_tokens", 0),
-            spend_usd=None if self.price_ref is None else spend_usd(self.price_ref, usage),
+            spend_usd=spend_usd(self.price_ref, usage),
         )
 
     def traced(self, call: ToolCallPart, outcome: str) -> ToolCall:
         return ToolCall(
             tool=self.toolbox.name(call.tool_name),
-            arguments=call.args_as_json_str()[:MAX_TRACED_CHARS],
+            arguments=call.args_as_json_str(),
             outcome=outcome,
         )
 

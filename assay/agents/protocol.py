@@ -19,15 +19,24 @@ class Order:
     scope: RunScope
 
 
+MADE = frozenset({"success", "failed", "retried"})
+"""Outcomes of calls that were made."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One tool call as the run's trace keeps it."""
 
     tool: str
     arguments: str
-    """JSON as the model wrote it, bounded in length."""
+    """JSON as the model wrote it."""
     outcome: str
     """`success`, `failed`, `retried`, or the stop reason that kept the call from being made."""
+
+    @property
+    def was_made(self) -> bool:
+        """Whether the tool was really asked."""
+        return self.outcome in MADE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,8 @@ class Agent(Protocol):
     model_params_hash: str
     tools_hash: str
     price_table: str | None
+    max_concurrency: int | None
+    """Most runs that it serves well at once; None leaves that to the configuration."""
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run. Whatever goes wrong in it is in the result, never raised."""

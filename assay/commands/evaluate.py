@@ -105,7 +105,7 @@ def _run_flow(plan: Plan, arguments: argparse.Namespace, say: Console) -> "Decis
     with Progress(*columns, console=say, transient=True) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)
         watcher.set(lambda done, _: bar.update(runs, completed=done))
-        return asyncio.run(
+        decision: Decision = asyncio.run(
             flow_module.evaluate(
                 candidate=plan.candidate.ref,
                 baseline=plan.baseline.ref,
@@ -117,6 +117,7 @@ def _run_flow(plan: Plan, arguments: argparse.Namespace, say: Console) -> "Decis
                 evaluation_id=plan.evaluation_id,
             )
         )
+        return decision
 
 
 def _report(decision: "Decision", arguments: argparse.Namespace) -> int:

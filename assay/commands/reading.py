@@ -13,7 +13,7 @@ from assay.config import Config, load_config
 from assay.errors import InputError
 from assay.golden import load_golden
 from assay.history import Entry, read_history
-from assay.pointers import read_pointers
+from assay.live import read_pointers
 from assay.prompts import load_prompt, verify_lock
 from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluation
 

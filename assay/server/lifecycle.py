@@ -113,7 +113,7 @@ def _spawn(folder: Path, *, announce: Announce, environ: Mapping[str, str], host
         running = process.spawn(folder, listener=listener, host=host, environ=environ)
     server = server_of(running, folder=folder, started_now=True, new_database=new_database)
     how_long = (
-        "the first start creates its database, which takes 10 to 20 s"
+        "the first start creates its database, which takes about 10 s"
         if new_database
         else "about 5 s"
     )

@@ -22,7 +22,6 @@ import orjson
 from assay.errors import CannotEvaluate, InputError
 from assay.records import RunRecord
 from assay.store.journal import read_lines
-from assay.store.parquet import write_runs
 
 RESUMABLE_FOR = timedelta(days=1)
 """An interrupted evaluation older than this is only resumed by its id."""
@@ -86,6 +85,8 @@ class EvaluationFolder:
 
     def rebuild_parquet(self) -> list[Path]:
         """Write the Parquet files anew from the journal; their paths, by round."""
+        from assay.store.parquet import write_runs  # PyArrow costs `assay status` too much
+
         by_round: dict[int, list[RunRecord]] = {}
         for run in self.finished_runs():
             by_round.setdefault(run.round, []).append(run)

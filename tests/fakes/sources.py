@@ -69,6 +69,7 @@ class FakeSource:
     name = "following"
     params_hash = "0" * 12
     price_ref: str | None = None
+    max_concurrency: int | None = None
 
     def __init__(self, *replies: Reply, seconds: float = 0.0) -> None:
         self.model = FollowingModel(replies, seconds=seconds)

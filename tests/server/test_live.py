@@ -1,8 +1,11 @@
 """With a real Prefect server. The tests share it and may restart it, never lose its data."""
 
+import fcntl
 import os
 import shutil
+import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from websockets.sync.client import connect
 
 from assay import server
 from assay.errors import CannotEvaluate, InputError
+from assay.server import process
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +50,12 @@ def test_the_first_start_says_that_it_creates_a_database(live: Any) -> None:
 
 def test_the_server_outlives_whoever_started_it_and_keeps_none_of_its_pipes(live: Any) -> None:
     """A CI job waits for the end of its output; the fixture read both pipes to that end."""
-    process = psutil.Process(live.ensure().pid)
-    assert process.pid in {asked["pid"] for asked in live.asked}
-    assert {Path(file.path).parent for file in process.open_files()} <= {
+    survivor = psutil.Process(live.ensure().pid)
+    assert survivor.pid in {asked["pid"] for asked in live.asked}
+    assert {Path(file.path).parent for file in survivor.open_files()} <= {
         live.workspace / ".assay" / "server"
     }
-    assert os.getsid(process.pid) == process.pid  # Ctrl-C and hang-ups pass it by
+    assert os.getsid(survivor.pid) == survivor.pid  # Ctrl-C and hang-ups pass it by
 
 
 def test_a_running_server_is_reused(live: Any) -> None:
@@ -201,6 +205,45 @@ def test_a_server_that_dies_while_starting_shows_the_end_of_its_log(
             server.ensure(tmp_path, announce=print, environ=environ)
         assert caught.value.mend is not None
         assert server.status(tmp_path).server is None
+    finally:
+        server.stop(tmp_path, announce=print)
+
+
+def test_a_folder_that_is_served_out_of_sight_gets_no_second_server(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A server outside of this container cannot be seen, but its lock can."""
+    folder = tmp_path / ".assay" / "server"
+    folder.mkdir(parents=True)
+    with (folder / "serving").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        try:
+            with pytest.raises(CannotEvaluate, match="another Prefect server"):
+                server.ensure(tmp_path, announce=print, environ=environ)
+        finally:
+            server.stop(tmp_path, announce=print)
+
+
+def handles_sigterm(pid: int) -> bool:
+    """Whether the process has a handler of its own by now, which a stopped one never runs."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], base=16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_server_that_ignores_the_request_is_killed(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """`stop` must not leave a hung server behind, holding the database."""
+    found = server.begin(tmp_path, announce=print, environ=environ)
+    try:
+        while not handles_sigterm(found.pid):
+            time.sleep(0.01)
+        os.kill(found.pid, signal.SIGSTOP)
+        running = process.find(found.folder)
+        assert running is not None
+        assert process.terminate(running, patience_s=0.2)
+        assert not psutil.pid_exists(found.pid)
     finally:
         server.stop(tmp_path, announce=print)
 

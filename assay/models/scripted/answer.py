@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assay.models.scripted.evidence import Outcome
 from assay.models.scripted.findings import Quote
 from assay.models.scripted.instructions import Breadth
 from assay.models.scripted.offered import Role
+from assay.models.scripted.results import Outcome
 from assay.models.scripted.scene import Scene
 from assay.models.scripted.steering import instructs_reader
+from assay.models.scripted.tokens import content_text
 
-ANSWERED_COVERAGE = 0.5
-"""Share of a topic's weight that one article has to speak of to count as an answer."""
 WORTH_QUOTING = 0.55
 """Further quotes have to fit this well, relative to the best one."""
 MAX_FIELDS = 14
@@ -25,7 +24,7 @@ _OPENINGS = ("", "Thank you for your message.", "Thanks for getting in touch.", 
 def compose(scene: Scene) -> str:
     """The text that ends the run: facts with their sources, and questions where none were found."""
     question = scene.question
-    if question.needs_order:
+    if _lacks_order(scene):
         return _ask("which order this is about: could you tell me the order number?", scene)
     if question.is_vague:
         return _ask("what this is about: which product or which order do you mean?", scene)
@@ -38,8 +37,16 @@ def compose(scene: Scene) -> str:
 
 def is_unsure(scene: Scene) -> bool:
     """Whether nothing was found that could be told."""
-    question = scene.question
-    return question.needs_order or question.is_vague or not list(_body(scene))
+    return _lacks_order(scene) or scene.question.is_vague or not list(_body(scene))
+
+
+def _lacks_order(scene: Scene) -> bool:
+    """Whether only the record of an order would help, and its number was not given."""
+    return scene.question.needs_order and not any(
+        scene.findings.is_settled(topic.stems)
+        for topic in scene.question.topics
+        if not topic.is_about_order
+    )
 
 
 def mail_text(scene: Scene) -> tuple[str, str]:
@@ -61,9 +68,9 @@ def _body(scene: Scene) -> Iterator[str]:
 def _order_line(order: str, record: Mapping[str, Any], scene: Scene) -> str:
     """An order's record in one sentence, without what is private."""
     facts = [
-        f"{name.replace('_', ' ')} {_plain(value)}"
+        f"{str(name).replace('_', ' ')[:MAX_FIELD_CHARS]} {_plain(value)}"
         for name, value in list(record.items())[:MAX_FIELDS]
-        if _may_be_told(name, value)
+        if value != order and _may_be_told(str(name), value)
     ]
     source = " [order record]" if scene.instructions.cites else ""
     return f"Order {order}: {'; '.join(facts)}.{source}"
@@ -77,19 +84,16 @@ def _may_be_told(name: str, value: object) -> bool:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(_plain(each) for each in value)[:MAX_FIELD_CHARS]
-    if isinstance(value, Mapping):
-        return " ".join(_plain(each) for each in value.values())[:MAX_FIELD_CHARS]
-    return str(value)[:MAX_FIELD_CHARS]
+    """A field's value as people write it, on one line."""
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
+        value = ", ".join(map(str, value))
+    return " ".join(content_text(value).strip('"').split())[:MAX_FIELD_CHARS]
 
 
 def _answered(scene: Scene) -> list[frozenset[str]]:
     """The topics that some article read speaks of."""
     return [
-        topic.stems
-        for topic in scene.question.topics
-        if scene.findings.coverage(topic.stems) >= ANSWERED_COVERAGE
+        topic.stems for topic in scene.question.topics if scene.findings.is_answered(topic.stems)
     ]
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 MAX_WORD_CHARS = 40
 STEM_CHARS = 7
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_WORD = re.compile(r"\d+(?:[.,:]\d+)+|[^\W_]+(?:['\u2019-][^\W_]+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
 
 _STOP_WORDS = """
@@ -77,6 +77,7 @@ def keywords(text: str) -> list[str]:
     return list(found.values())
 
 
+@lru_cache(maxsize=4096)
 def stems(text: str) -> frozenset[str]:
     """The stems of a text's keywords."""
     return frozenset(stem(word) for word in keywords(text))

@@ -16,6 +16,8 @@ STALE_FACTOR = 0.3
 FIGURE_BONUS = 0.5
 CONTEXT_SHARE = 0.3
 """What a word that is only told, not asked, counts for."""
+ANSWERED_SHARE = 0.5
+"""Share of a topic's weight that one article has to speak of to count as an answer."""
 SETTLED_SHARE = 0.5
 _ASKS_FIGURE = frozenset({"long", "much", "many", "when", "time", "days", "cost", "price", "fee"})
 
@@ -35,12 +37,15 @@ class Findings:
     Args:
         question: What was asked.
         evidence: What was found so far.
+        can_read: Whether articles can be read in full; else the excerpts have to do.
     """
 
-    def __init__(self, question: Question, evidence: Evidence) -> None:
+    def __init__(self, question: Question, evidence: Evidence, *, can_read: bool) -> None:
         self.question = question
         self.hits = evidence.hits()
         self.pages = evidence.pages()
+        if not can_read:
+            self.pages |= {id_: hit.excerpt for id_, hit in self.hits.items()}
         asked = frozenset(english.words(question.text))
         self._figure_bonus = FIGURE_BONUS if asked & _ASKS_FIGURE else 0.0
 
@@ -56,7 +61,8 @@ class Findings:
 
     def weight(self, stems: Iterable[str]) -> float:
         """Together, how much of the question these stems speak of."""
-        return sum(self._weights.get(stem, 0.0) for stem in stems)
+        known = self._weights
+        return sum([known[stem] for stem in stems if stem in known])
 
     def unread(self, topic: frozenset[str]) -> list[Hit]:
         """Hits not read yet that have to do with a topic, the most promising first."""
@@ -73,10 +79,10 @@ class Findings:
         )
         return fit * (STALE_FACTOR if hit.is_stale else 1.0)
 
-    def coverage(self, topic: frozenset[str]) -> float:
-        """The share of a topic, by weight, that the best page speaks of, in [0, 1]."""
-        best = max((self.weight(topic & page.stems) for page in self.pages.values()), default=0.0)
-        return best / (self.weight(topic) or 1.0)
+    def is_answered(self, topic: frozenset[str]) -> bool:
+        """Whether one article speaks of enough of a topic to answer from it."""
+        enough = ANSWERED_SHARE * self.weight(topic)
+        return any(self.weight(topic & page.stems) >= enough for page in self.pages.values())
 
     def is_settled(self, topic: frozenset[str]) -> bool:
         """Whether one sentence speaks of most of a topic: no further article is needed for it."""

@@ -1,4 +1,4 @@
-"""The stand-in model: a pydantic-ai model that needs no network and no weights."""
+"""The simulation itself: a pydantic-ai model that needs no network and no weights."""
 
 from typing import Any
 
@@ -9,14 +9,15 @@ from pydantic_ai.usage import RequestUsage
 
 from assay.models.scripted.answer import compose
 from assay.models.scripted.chance import Chance
-from assay.models.scripted.evidence import gather
+from assay.models.scripted.evidence import Reader
 from assay.models.scripted.findings import Findings
 from assay.models.scripted.instructions import read_instructions
-from assay.models.scripted.offered import recognise
+from assay.models.scripted.offered import Role, recognise
+from assay.models.scripted.once import Once
 from assay.models.scripted.policy import next_calls
 from assay.models.scripted.question import read_question
 from assay.models.scripted.scene import Scene
-from assay.models.scripted.tokens import Ledger, response_tokens
+from assay.models.scripted.tokens import message_tokens, response_tokens, tools_tokens
 from assay.records import RunKey
 
 
@@ -35,7 +36,9 @@ class ScriptedModel(Model[Any]):
     def __init__(self, key: RunKey) -> None:
         super().__init__()
         self._chance = Chance(key)
-        self._ledger = Ledger()
+        self._reader = Reader()
+        self._message_tokens = Once(message_tokens)
+        self._tools_tokens = Once(tools_tokens)
 
     @property
     def model_name(self) -> str:
@@ -69,19 +72,21 @@ class ScriptedModel(Model[Any]):
             finish_reason="tool_call" if calls else "stop",
         )
         response.usage = RequestUsage(
-            input_tokens=self._ledger.request_tokens(messages, model_request_parameters),
+            input_tokens=self._tools_tokens(model_request_parameters)
+            + sum(map(self._message_tokens, messages)),
             output_tokens=response_tokens(response),
         )
         return response
 
     def _scene(self, messages: list[ModelMessage], parameters: ModelRequestParameters) -> Scene:
-        evidence = gather(messages)
+        evidence = self._reader.gather(messages)
         question = read_question(evidence.said)
+        tools = recognise(parameters.function_tools)
         return Scene(
             evidence=evidence,
             question=question,
-            findings=Findings(question, evidence),
+            findings=Findings(question, evidence, can_read=Role.READ in tools),
             instructions=read_instructions(evidence.system_prompt),
-            tools=recognise(parameters.function_tools),
+            tools=tools,
             chance=self._chance,
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic_ai.tools import ToolDefinition
@@ -77,6 +78,7 @@ def recognise(definitions: Iterable[ToolDefinition]) -> dict[Role, Tool]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def role_of(name: str) -> Role | None:
     """What a tool of this name is for; None when the name does not say."""
     pieces = _pieces(name)
@@ -90,12 +92,17 @@ def _tool(definition: ToolDefinition) -> Tool:
     return Tool(
         name=definition.name,
         properties=properties if isinstance(properties, Mapping) else {},
-        required=frozenset(required if isinstance(required, list) else ()),
+        required=frozenset(
+            name
+            for name in (required if isinstance(required, list) else ())
+            if isinstance(name, str)
+        ),
     )
 
 
-def _pieces(name: str) -> set[str]:
-    return set(re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+@lru_cache(maxsize=1024)
+def _pieces(name: str) -> frozenset[str]:
+    return frozenset(re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
 
 
 def _typed(value: str, schema: object) -> Any:

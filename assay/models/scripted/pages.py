@@ -51,6 +51,8 @@ class Hit:
     stems: frozenset[str]
     """Of the title and the snippet."""
     title_stems: frozenset[str]
+    excerpt: Page
+    """The snippet, for where nothing can be read in full."""
 
 
 def read_hit(found: Mapping[str, Any]) -> Hit | None:
@@ -76,6 +78,7 @@ def _hit(id_: str, title: str, snippet: str, status: str) -> Hit:
         is_stale=_is_stale(status),
         stems=english.stems(f"{heading} {snippet}"),
         title_stems=english.stems(heading),
+        excerpt=read_page(snippet, title=title, status=status),
     )
 
 
@@ -116,7 +119,7 @@ def _sentences(paragraph: str) -> list[Sentence]:
     about = english.stems(paragraph)
     return [
         Sentence(
-            text=sentence[:MAX_QUOTE_CHARS],
+            text=sentence[:MAX_QUOTE_CHARS].strip('"\u201c\u201d '),
             stems=english.stems(sentence),
             paragraph_stems=about,
             has_figure=any(char.isdigit() for char in sentence),

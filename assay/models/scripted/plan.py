@@ -28,10 +28,10 @@ def plan_for(question: Question, instructions: Instructions, chance: Chance) -> 
     diligence = chance.number("reads")
     if instructions.breadth is Breadth.ALWAYS:
         return Plan(
-            searches=4 + topics // 2 + round(chance.number("searches")) + round_more,
+            searches=5 + round(chance.number("searches")) + round_more,
             reads=5 + int(3 * diligence) + round_more * 2,
-            searches_at_once=3,
-            reads_at_once=4,
+            searches_at_once=5,
+            reads_at_once=8,
         )
     if instructions.frugal:
         return Plan(searches=topics, reads=topics, searches_at_once=topics, reads_at_once=topics)

@@ -10,19 +10,20 @@ from itertools import zip_longest
 from typing import Any
 
 from assay.models.scripted.answer import is_unsure, mail_text
-from assay.models.scripted.evidence import Outcome, Result
 from assay.models.scripted.instructions import Breadth
 from assay.models.scripted.offered import Role
 from assay.models.scripted.plan import Plan, plan_for
 from assay.models.scripted.queries import fresh_queries, topic_queries
 from assay.models.scripted.question import Topic
+from assay.models.scripted.results import Outcome, Result
 from assay.models.scripted.scene import Scene
 
 MAX_STEPS = 12
 MAX_CALLS = 24
 ASKS_AT_ONCE_SHARE = 0.5
 READS_UP_ON_ORDER_SHARE = 0.5
-EXTRA_READS = 2
+EXTRA_READS = 1
+"""Articles read beyond the plan while none of those read speaks of what is asked."""
 TRIES_AGAIN = 2
 """How often a run that is not asked for more reacts to missing results."""
 
@@ -107,12 +108,14 @@ def _wants_search(scene: Scene) -> bool:
 
 def _read(scene: Scene, plan: Plan) -> Iterator[Call]:
     """The most promising articles, a few at once; beyond the plan while a topic is open."""
+    findings = scene.findings
     tried = {each.target for each in scene.evidence.of(Role.READ)}
-    open_topics = [t for t in scene.question.topics if not scene.findings.is_settled(t.stems)]
-    left = max(
-        plan.reads - len(tried), min(len(open_topics), plan.reads + EXTRA_READS - len(tried))
-    )
-    wanted = min(left, max(plan.reads_at_once, 1))
+    open_topics = [t for t in scene.question.topics if not findings.is_settled(t.stems)]
+    unanswered = [t for t in open_topics if not findings.is_answered(t.stems)]
+    left = plan.reads - len(tried)
+    if left <= 0 and unanswered and not scene.question.orders:
+        left += EXTRA_READS
+    wanted = min(left, plan.reads_at_once)
     fresh = [article for article in _worth_reading(scene, open_topics) if article not in tried]
     for article in fresh[: max(0, wanted)]:
         yield from _call(scene, Role.READ, article)

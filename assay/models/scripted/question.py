@@ -28,7 +28,7 @@ _NOT_A_REQUEST = re.compile(
     re.IGNORECASE,
 )
 _OWN_ORDER = re.compile(
-    r"\b(?:my|our|the|this|that) (?:[\w-]+ ){0,2}?(?:orders?|parcel|package|delivery|shipment"
+    r"\b(?:my|our) (?:[\w-]+ ){0,2}?(?:orders?|parcel|package|delivery|shipment"
     r"|purchase)\b",
     re.IGNORECASE,
 )
@@ -49,7 +49,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _IT = re.compile(r"\b(?:it|this|that|them|these|those|thing|stuff)\b", re.IGNORECASE)
-VAGUE_WORDS = 2
+VAGUE_WORDS = 1
 _ORDER_STEMS = english.stems(
     "order status number parcel tracking arrive delivery expect expected supposed waiting happening"
     " update item items look find check details e-mail email send"
@@ -63,6 +63,11 @@ class Topic:
 
     keywords: tuple[str, ...]
     stems: frozenset[str]
+
+    @property
+    def is_about_order(self) -> bool:
+        """Whether an order's record is all that it asks for."""
+        return self.stems <= _ORDER_STEMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Question:
     topics: tuple[Topic, ...]
     """Each single thing that is asked; what is only told is left out."""
     about_orders_only: bool
-    """Asks nothing that an order's record would not answer."""
+    """Says nothing that the records of the orders named would not answer."""
     needs_order: bool
     """Asks about an order of the customer's own, without a number."""
     is_vague: bool
@@ -108,8 +113,8 @@ def read_question(said: tuple[str, ...]) -> Question:
         wants_mail=_wants_mail(text),
         keywords=tuple(found),
         stems=frozenset(map(english.stem, found)),
-        topics=_topics(text) or ((_topic(found),) if found else ()),
-        about_orders_only=bool(orders) and not _beyond_orders(found),
+        topics=_topics(text, found) or ((_topic(found),) if found else ()),
+        about_orders_only=bool(orders) and _topic(found).is_about_order,
         needs_order=not orders and _asks_about_own_order(text),
         is_vague=not orders and len(found) <= VAGUE_WORDS and _IT.search(text) is not None,
     )
@@ -141,22 +146,24 @@ def _wants_mail(text: str) -> bool:
     )
 
 
-def _beyond_orders(keywords: list[str]) -> bool:
-    return any(english.stem(word) not in _ORDER_STEMS for word in keywords)
-
-
 def _asks_about_own_order(text: str) -> bool:
     return bool(_OWN_ORDER.search(text) and _STATE_OF_ORDER.search(text))
 
 
-def _topics(text: str) -> tuple[Topic, ...]:
+def _topics(text: str, context: list[str]) -> tuple[Topic, ...]:
+    """What is asked; a question of a single word is understood from the rest of the message."""
     sentences = [each for each in _SENTENCE_END.split(text) if each]
     asking = [each for each in sentences if _ASKS.search(each.strip())] or sentences
     pieces = [piece for each in asking for piece in _NEXT_TOPIC.split(each)]
-    found = (_topic(english.keywords(_without_names(piece))) for piece in pieces)
-    return tuple(dict.fromkeys(topic for topic in found if topic.stems))[:MAX_TOPICS]
+    found = [_topic(english.keywords(_without_names(piece))) for piece in pieces]
+    full = [
+        topic if len(topic.stems) > 1 else _topic([*topic.keywords, *context])
+        for topic in found
+        if topic.stems
+    ]
+    return tuple(dict.fromkeys(full))[:MAX_TOPICS]
 
 
 def _topic(keywords: list[str]) -> Topic:
-    words = tuple(keywords[:MAX_KEYWORDS])
+    words = tuple(dict.fromkeys(keywords))[:MAX_KEYWORDS]
     return Topic(words, frozenset(map(english.stem, words)))

@@ -1,0 +1,72 @@
+"""The runs of each prompt as columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.records import PromptRef
+from assay.stats.samples import Floats, Ints, Sample
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTraits:
+    """What the decision has to know of a golden task."""
+
+    id: str
+    critical: bool = False
+    """Must not break; a task with an incident is critical."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Arm:
+    """All runs of one prompt in an evaluation; every array has shape (n_runs,)."""
+
+    prompt: PromptRef
+    tasks: Ints
+    """Number of each run's golden task, 0-based."""
+    metrics: Mapping[str, Floats]
+    """`total_tokens`, `tool_calls`, `spend_usd`, `latency_s`; NaN where it is not known."""
+    success: Flags
+    infra: Flags
+    """Failed for the infrastructure: neither a success nor a failure, and in no statistic."""
+    cut: Flags
+    """Stopped by a budget where that was not expected: its cost is a lower bound."""
+    violations: Mapping[str, Flags]
+    """By bound (`max_tokens`, ...): whether the run broke it."""
+
+    @property
+    def n_runs(self) -> int:
+        """Runs of this prompt, those without a result included."""
+        return int(self.tasks.size)
+
+    @property
+    def measured(self) -> Flags:
+        """The runs that count in statistics."""
+        return ~self.infra
+
+    def known(self, metric: str) -> Flags:
+        """The measured runs whose metric is known."""
+        values = self.metrics.get(metric)
+        if values is None:
+            return np.zeros_like(self.infra)
+        return self.measured & ~np.isnan(values)
+
+    def sample(self, metric: str, *, numbering: Ints, n_tasks: int) -> Sample:
+        """One metric of the measured runs.
+
+        Args:
+            metric: A key of `metrics`.
+            numbering: New number of each golden task, shape (all tasks,); -1 leaves it out.
+            n_tasks: How many golden tasks are kept.
+        """
+        tasks = numbering[self.tasks]
+        kept = self.known(metric) & (tasks >= 0)
+        return Sample(self.metrics[metric][kept], tasks[kept], n_tasks=n_tasks)
+
+    def count_by_task(self, flags: Flags, *, n_tasks: int) -> Ints:
+        """How many runs of each golden task have the flag, shape (n_tasks,)."""
+        return np.bincount(self.tasks[flags], minlength=n_tasks)

@@ -1,0 +1,201 @@
+"""The decision as it is printed and kept: the JSON that users' scripts rely on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.decision.comparing import Comparison
+from assay.decision.failures import InvariantOutcome, TaskOutcome
+from assay.decision.verdict import Judgement
+from assay.records import PromptRef
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Gate(_Part):
+    """One metric of both prompts, held to its margin."""
+
+    metric: str
+    statistic: str
+    baseline: float | None
+    candidate: float | None
+    ratio: float | None = None
+    """Candidate over baseline."""
+    difference: float | None = None
+    """For success: by how much the share fell. Else candidate less baseline."""
+    lower: float | None
+    """With confidence `lower_level` the change is above this; None without repeat variance."""
+    upper: float | None
+    """With confidence `level` the change is below this."""
+    level: float
+    lower_level: float
+    margin: float | None
+    """None: reported, not gated."""
+    result: Literal["pass", "fail", "undecided"]
+    censored: bool = False
+    """Budgets cut runs short: the change is a lower bound."""
+    note: str | None = None
+    top_tasks: tuple[str, ...] = ()
+    """For p95: the golden tasks with the most runs above it."""
+
+
+class Invariant(_Part):
+    """One bound; without a golden task it is the count over all of them, which is tested."""
+
+    golden_task_id: str | None
+    invariant: str
+    baseline_violations: int
+    candidate_violations: int
+    critical: bool
+    result: Literal["same", "fixed", "suspect", "broken"]
+
+
+class Task(_Part):
+    """One golden task under both prompts."""
+
+    golden_task_id: str
+    critical: bool
+    baseline_passes: int
+    baseline_runs: int
+    candidate_passes: int
+    candidate_runs: int
+    result: Literal["same", "fixed", "suspect", "broken"]
+
+
+class Runs(_Part):
+    """Runs by prompt, and how many of all the infrastructure lost."""
+
+    baseline: int
+    candidate: int
+    infra_errors: int
+
+
+class Needs(_Part):
+    """What would decide an inconclusive evaluation."""
+
+    repeats_to_decide: int | None
+
+
+class Switched(_Part):
+    """What `active` was, and is now."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True,
+        serialize_by_alias=True,
+    )  # fmt: skip
+
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+
+
+class Decision(_Part):
+    """A verdict, its reason, and all that it rests on."""
+
+    schema_version: int = SCHEMA_VERSION
+    evaluation_id: str
+    verdict: Literal["promote", "reject", "inconclusive"]
+    reason: str
+    candidate: PromptRef
+    baseline: PromptRef
+    gates: tuple[Gate, ...]
+    invariants: tuple[Invariant, ...]
+    tasks: tuple[Task, ...]
+    runs: Runs
+    rounds: int
+    stopped_early: bool
+    spend_usd: float | None
+    """Of all runs; None when a price is not known."""
+    seconds: float
+    needs: Needs
+    switched: Switched | None = None
+    seed: int
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationFacts:
+    """What a decision says of its evaluation beside the judgement."""
+
+    evaluation_id: str
+    rounds: int
+    stopped_early: bool
+    spend_usd: float | None
+    seconds: float
+    seed: int
+    versions: Mapping[str, str]
+
+
+def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
+    """The judgement with its evaluation's facts, ready to be kept and printed."""
+    arms = (judgement.baseline, judgement.candidate)
+    return Decision(
+        evaluation_id=facts.evaluation_id,
+        verdict=judgement.verdict.value,
+        reason=judgement.reason,
+        candidate=judgement.candidate.prompt,
+        baseline=judgement.baseline.prompt,
+        gates=tuple(_gate(row) for row in judgement.comparisons),
+        invariants=tuple(_invariant(one) for one in judgement.invariants),
+        tasks=tuple(_task(one) for one in judgement.tasks),
+        runs=Runs(
+            baseline=arms[0].n_runs,
+            candidate=arms[1].n_runs,
+            infra_errors=sum(int(arm.infra.sum()) for arm in arms),
+        ),
+        rounds=facts.rounds,
+        stopped_early=facts.stopped_early,
+        spend_usd=facts.spend_usd,
+        seconds=facts.seconds,
+        needs=Needs(repeats_to_decide=judgement.repeats_to_decide),
+        seed=facts.seed,
+        versions=dict(facts.versions),
+    )
+
+
+def _gate(row: Comparison) -> Gate:
+    return Gate(
+        metric=row.metric,
+        statistic=row.statistic,
+        baseline=row.baseline,
+        candidate=row.candidate,
+        ratio=row.change if row.is_ratio else None,
+        difference=None if row.is_ratio else row.change,
+        lower=row.lower,
+        upper=row.upper,
+        level=row.levels.upper,
+        lower_level=row.levels.lower,
+        margin=row.margin,
+        result=row.result.value,
+        censored=row.censored,
+        note=row.note,
+        top_tasks=row.top_tasks,
+    )
+
+
+def _invariant(one: InvariantOutcome) -> Invariant:
+    return Invariant(
+        golden_task_id=one.task.id if one.task else None,
+        invariant=one.invariant,
+        baseline_violations=one.baseline_violations,
+        candidate_violations=one.candidate_violations,
+        critical=one.task is not None and one.task.critical,
+        result=one.finding.value,
+    )
+
+
+def _task(one: TaskOutcome) -> Task:
+    return Task(
+        golden_task_id=one.task.id,
+        critical=one.task.critical,
+        baseline_passes=one.baseline_passes,
+        baseline_runs=one.baseline_runs,
+        candidate_passes=one.candidate_passes,
+        candidate_runs=one.candidate_runs,
+        result=one.finding.value,
+    )

@@ -1,0 +1,170 @@
+"""What a mean would hide: golden tasks that broke, and bounds that are broken more often."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from assay.decision.arms import Arm, Flags, TaskTraits
+from assay.stats.proportions import fisher_more
+
+PASSES_MOSTLY, PASSES_RARELY = 0.8, 0.2
+MIN_REPEATS = 3
+CONFIRMED = 2
+"""Failing repeats after which a critical task's failure is no fluke."""
+
+
+class Finding(StrEnum):
+    """What happened to a golden task or a bound; `REJECTS` and `BLOCKS` bear on the verdict."""
+
+    SAME = "same"
+    FIXED = "fixed"
+    BLOCKS = "suspect"
+    """Looks broken, but not surely: no promote."""
+    REJECTS = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutcome:
+    """One golden task under both prompts."""
+
+    task: TaskTraits
+    baseline_passes: int
+    baseline_runs: int
+    candidate_passes: int
+    candidate_runs: int
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantOutcome:
+    """One bound under both prompts, over all golden tasks or on one of them."""
+
+    invariant: str
+    task: TaskTraits | None
+    """None for the count over all golden tasks, which is what is tested."""
+    baseline_violations: int
+    candidate_violations: int
+    finding: Finding
+
+
+def task_outcomes(
+    baseline: Arm, candidate: Arm, *, tasks: Sequence[TaskTraits], alpha: float
+) -> list[TaskOutcome]:
+    """What became of each golden task.
+
+    A task is broken when Fisher's test says so at alpha over the number of tasks, or when
+    it is critical, the baseline passes it in every repeat, and the candidate's failure is
+    confirmed. It is suspect when it went from mostly passing to mostly failing, or a
+    critical one failed without confirmation.
+    """
+    n = len(tasks)
+    n_critical = max(1, sum(task.critical for task in tasks))
+    counts = [_passes_and_runs(arm, n) for arm in (baseline, candidate)]
+    return [
+        _task_outcome(
+            task,
+            base=(int(counts[0][0][i]), int(counts[0][1][i])),
+            cand=(int(counts[1][0][i]), int(counts[1][1][i])),
+            alphas=(alpha / max(1, n), alpha / n_critical),
+        )
+        for i, task in enumerate(tasks)
+    ]
+
+
+def invariant_outcomes(
+    baseline: Arm, candidate: Arm, *, tasks: Sequence[TaskTraits], alpha: float
+) -> list[InvariantOutcome]:
+    """Each bound pooled over tasks, tested at `alpha`, then the tasks where it was broken."""
+    outcomes = []
+    for name in sorted(set(baseline.violations) | set(candidate.violations)):
+        flags = [_flags(arm, name) for arm in (baseline, candidate)]
+        base, cand = (int(flag.sum()) for flag in flags)
+        if base + cand == 0:
+            continue
+        runs = [int(arm.measured.sum()) for arm in (baseline, candidate)]
+        regressed = fisher_more(cand, runs[1], base, runs[0]) <= alpha
+        outcomes.append(
+            InvariantOutcome(
+                invariant=name,
+                task=None,
+                baseline_violations=base,
+                candidate_violations=cand,
+                finding=Finding.REJECTS if regressed else Finding.SAME,
+            )
+        )
+        outcomes += _by_task(name, (baseline, candidate), flags, tasks)
+    return outcomes
+
+
+def _by_task(
+    name: str, arms: tuple[Arm, Arm], flags: Sequence[Flags], tasks: Sequence[TaskTraits]
+) -> list[InvariantOutcome]:
+    counts = [
+        arm.count_by_task(flag, n_tasks=len(tasks)) for arm, flag in zip(arms, flags, strict=True)
+    ]
+    return [
+        InvariantOutcome(
+            invariant=name,
+            task=tasks[i],
+            baseline_violations=int(counts[0][i]),
+            candidate_violations=int(counts[1][i]),
+            finding=Finding.SAME,
+        )
+        for i in map(int, np.flatnonzero(counts[0] + counts[1]))
+    ]
+
+
+def _task_outcome(
+    task: TaskTraits,
+    *,
+    base: tuple[int, int],
+    cand: tuple[int, int],
+    alphas: tuple[float, float],
+) -> TaskOutcome:
+    return TaskOutcome(
+        task=task,
+        baseline_passes=base[0],
+        baseline_runs=base[1],
+        candidate_passes=cand[0],
+        candidate_runs=cand[1],
+        finding=_finding(task, base=base, cand=cand, alphas=alphas),
+    )
+
+
+def _finding(
+    task: TaskTraits,
+    *,
+    base: tuple[int, int],
+    cand: tuple[int, int],
+    alphas: tuple[float, float],
+) -> Finding:
+    if min(base[1], cand[1]) == 0:
+        return Finding.SAME
+    failures, base_failures = cand[1] - cand[0], base[1] - base[0]
+    p_value = fisher_more(failures, cand[1], base_failures, base[1])
+    if p_value <= alphas[0]:
+        return Finding.REJECTS
+    if task.critical and base_failures == 0 and failures > 0:
+        confirmed = failures >= CONFIRMED or p_value <= alphas[1]
+        return Finding.REJECTS if confirmed else Finding.BLOCKS
+    shares = base[0] / base[1], cand[0] / cand[1]
+    if min(base[1], cand[1]) >= MIN_REPEATS:
+        if shares[0] >= PASSES_MOSTLY and shares[1] <= PASSES_RARELY:
+            return Finding.BLOCKS
+        if shares[0] <= PASSES_RARELY and shares[1] >= PASSES_MOSTLY:
+            return Finding.FIXED
+    return Finding.SAME
+
+
+def _passes_and_runs(arm: Arm, n_tasks: int) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        arm.count_by_task(arm.success & arm.measured, n_tasks=n_tasks),
+        arm.count_by_task(arm.measured, n_tasks=n_tasks),
+    )
+
+
+def _flags(arm: Arm, name: str) -> Flags:
+    flags = arm.violations.get(name)
+    return np.zeros_like(arm.infra) if flags is None else flags & arm.measured

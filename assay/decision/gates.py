@@ -1,0 +1,26 @@
+"""How much worse a candidate may be: one margin a gate."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Gates(BaseModel):
+    """Margins of the decision; a ratio's margin of 0.5 allows x1.5. Empty reports, ungated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    p95_tokens: float | None = Field(default=0.5, gt=0)
+    """Rise of the 95th percentile of tokens per run, over all golden tasks."""
+    tail_tokens: float | None = Field(default=0.5, gt=0)
+    """Rise of the mean of each golden task's dearest fifth of runs."""
+    mean_tokens: float | None = Field(default=0.25, gt=0)
+    """Rise of mean tokens per run, paired by golden task."""
+    mean_tool_calls: float | None = Field(default=0.25, gt=0)
+    """Rise of mean tool calls per run, paired by golden task."""
+    mean_spend: float | None = Field(default=None, gt=0)
+    """Rise of mean spend per run, paired by golden task."""
+    p95_latency: float | None = Field(default=None, gt=0)
+    """Rise of the 95th percentile of latency, over all golden tasks."""
+    success_drop: float | None = Field(default=0.10, gt=0, le=1)
+    """Drop of the share of successful runs: 0.10 is ten points."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Chance of a wrong promote at a margin, and of a wrong reject over all gates."""

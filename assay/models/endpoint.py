@@ -1,0 +1,99 @@
+"""Connections to one OpenAI-compatible server, shared by all runs of an evaluation."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+MAX_ANSWER_BYTES = 20_000_000
+"""A longer body is not read to its end."""
+CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where requests go, and what every one of them carries."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+    completions: URL
+    provider_name: str
+    key: bytes
+    """Empty without one. It must never be shown."""
+    proxy: str | None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.base_url!r})"
+
+    async def post(
+        self, body: bytes, *, timeout_s: float
+    ) -> tuple[int, Mapping[str, str], bytes | None]:
+        """Status, headers and body of the answer; None for a body beyond the bound."""
+        async with self.session.post(
+            self.completions,
+            data=body,
+            allow_redirects=False,  # a redirect would carry the prompt somewhere else
+            proxy=self.proxy,
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
+        ) as answer:
+            text = await _bounded(answer)
+            return answer.status, answer.headers, None if text is None else self.without_key(text)
+
+    def without_key(self, text: bytes) -> bytes:
+        """A server's text, in case it repeats the key."""
+        return text.replace(self.key, b"[api key]") if self.key else text
+
+
+@asynccontextmanager
+async def open_endpoint(
+    base_url: str, *, api_key: str | None, max_concurrency: int, provider_name: str
+) -> AsyncIterator[Endpoint]:
+    """Connections to one server, closed when the block ends.
+
+    Args:
+        base_url: Up to and without `/chat/completions`.
+        api_key: Sent as a bearer token; None sends nothing.
+        max_concurrency: Most requests at the same time.
+        provider_name: As stored with the responses.
+    """
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+    if api_key:
+        headers["Authorization"] = f"Bearer {api_key}"
+    async with aiohttp.ClientSession(
+        headers=headers,
+        connector=aiohttp.TCPConnector(limit=max_concurrency + 4),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        yield Endpoint(
+            session=session,
+            base_url=base_url.rstrip("/"),
+            completions=URL(base_url.rstrip("/") + "/chat/completions"),
+            provider_name=provider_name,
+            key=(api_key or "").encode(),
+            proxy=_proxy(base_url),
+        )
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes | None:
+    """The whole body, or None as soon as it is too long."""
+    if (answer.content_length or 0) > MAX_ANSWER_BYTES:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in answer.content.iter_any():
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the environment names for this address; looked up once, not per request."""
+    url = URL(base_url)
+    if url.host is None or proxy_bypass(url.host):
+        return None
+    return getproxies().get(url.scheme)

@@ -1,0 +1,132 @@
+"""The one layer of retries, for every model; and whose fault is what remains.
+
+Waiting for a provider is not the run's doing, so each pause is spent inside the
+caller's `waiting` block, which stops the run's clock.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import aiohttp
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelHTTPError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
+    ModelRequestRejectedError,
+)
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+
+WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""HTTP statuses after which the same request may succeed."""
+SET_UP_WRONGLY = frozenset({401, 402, 403, 404})
+"""No key, no money, no permission, no such model or address: not the prompt's doing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How long to wait before the next try."""
+
+    first_s: float = 0.5
+    """Upper end of the first wait; each further one is twice as long."""
+    longest_s: float = 30.0
+    patience_s: float = 120.0
+    """A server that asks for a longer wait than this is given up at once."""
+    jitter: Callable[[], float] = random.random
+    """A number in [0, 1): many runs that failed together must not come back together."""
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+    def wait_s(self, error: Exception, *, tries: int) -> float | None:
+        """Seconds to wait after `tries` tries; None when waiting would not help."""
+        if not _may_pass(error):
+            return None
+        asked_s = error.retry_after if isinstance(error, ModelAPIError) else None
+        if asked_s is None:
+            return self.jitter() * min(self.longest_s, self.first_s * 2.0 ** (tries - 1))
+        if asked_s > self.patience_s:
+            return None
+        return asked_s + self.jitter() * self.first_s
+
+
+async def request_with_retries(
+    model: Model,
+    messages: list[ModelMessage],
+    settings: ModelSettings | None,
+    parameters: ModelRequestParameters,
+    *,
+    attempts: int,
+    waiting: Callable[[], AbstractContextManager[None]],
+    backoff: Backoff = Backoff(),
+) -> tuple[ModelResponse, int]:
+    """Ask a model, and ask again while the failure may pass.
+
+    Args:
+        model: Any pydantic-ai model; its own client must not retry as well.
+        messages: The conversation so far.
+        settings: As `Model.request` takes them.
+        parameters: As `Model.request` takes them.
+        attempts: Most requests to make, counting the first; at least 1.
+        waiting: Entered around each pause.
+        backoff: How long to pause.
+
+    Returns:
+        The response, and the number of requests that were made for it.
+
+    Raises:
+        Exception: What the last request raised.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return await model.request(messages, settings, parameters), tries
+        except Exception as error:
+            wait_s = None if tries >= attempts else backoff.wait_s(error, tries=tries)
+            if wait_s is None:
+                raise
+        with waiting():
+            await backoff.sleep(wait_s)
+
+
+def is_infrastructure(error: BaseException) -> bool:
+    """Whether a failed request is the provider's, the network's or the set-up's doing.
+
+    What is left is the agent's: a request that the server does not understand (400,
+    413, 422), a conversation longer than the model's context, an answer without sense.
+    """
+    if isinstance(error, ModelHTTPError):
+        status = error.status_code
+        return status < 400 or status >= 500 or status in WORTH_ANOTHER_TRY | SET_UP_WRONGLY
+    if isinstance(error, ModelAuthenticationError | ModelNotFoundError):
+        return True
+    if isinstance(error, ModelAPIError):
+        return not isinstance(error, ModelRequestRejectedError)
+    return _is_connection(error)
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, ModelQuotaExceededError):
+        return False
+    if isinstance(error, ModelHTTPError):
+        told = (error.headers or {}).get("x-should-retry", "").lower()
+        if told in ("true", "false"):
+            return told == "true"
+        return error.status_code in WORTH_ANOTHER_TRY and not _out_of_quota(error)
+    if isinstance(error, ModelAPIError):
+        return not isinstance(error, ModelRequestRejectedError)
+    return _is_connection(error)
+
+
+def _out_of_quota(error: ModelHTTPError) -> bool:
+    """OpenAI and its kin send 429 for an empty account too; waiting does not fill it."""
+    return "insufficient_quota" in (error.provider_error_code or str(error.body))
+
+
+def _is_connection(error: BaseException) -> bool:
+    return isinstance(error, aiohttp.ClientError | OSError)

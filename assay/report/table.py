@@ -1,0 +1,140 @@
+"""A decision on a terminal: the verdict first, then the gates, then what moved.
+
+Names come from files and are shown as plain text: never as markup, and without control
+characters.
+"""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from assay.decision.document import Decision, Gate
+from assay.decision.reason import clean_name
+
+STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
+RESULT_STYLES = {"pass": "green", "fail": "red", "undecided": "yellow"}
+MAX_ROWS = 10
+
+_LABELS = {
+    ("total_tokens", "p95"): "p95 tokens",
+    ("total_tokens", "tail"): "tail of tokens",
+    ("total_tokens", "mean"): "mean tokens",
+    ("tool_calls", "mean"): "mean tool calls",
+    ("success", "drop"): "success",
+    ("spend_usd", "mean"): "mean spend, $",
+    ("latency_s", "p95"): "p95 latency, s",
+}
+
+
+def decision_page(decision: Decision) -> RenderableType:
+    """Everything that a person needs to believe or doubt the decision."""
+    parts: list[RenderableType] = [_headline(decision), Text(), gates_table(decision)]
+    if any(one.golden_task_id is None for one in decision.invariants):
+        parts += [Text(), _invariants(decision)]
+    if any(task.result != "same" for task in decision.tasks):
+        parts += [Text(), _tasks(decision)]
+    return Group(*parts, Text(), *_footer(decision))
+
+
+def gates_table(decision: Decision) -> Table:
+    """One row a gate; those without a margin are reported only."""
+    refs = (f"{prompt.name}:{prompt.version}" for prompt in (decision.baseline, decision.candidate))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("gate")
+    for ref in refs:
+        table.add_column(clean_name(ref), justify="right")
+    for header in ("change", "limits", "allowed"):
+        table.add_column(header, justify="right")
+    table.add_column("result")
+    for gate in decision.gates:
+        table.add_row(*_gate_row(gate))
+    return table
+
+
+def _headline(decision: Decision) -> Text:
+    verdict, _, why = decision.reason.partition(":")
+    return Text.assemble((verdict, STYLES[decision.verdict]), ":", why)
+
+
+def _gate_row(gate: Gate) -> list[Text]:
+    name = _LABELS.get((gate.metric, gate.statistic), f"{gate.metric} {gate.statistic}")
+    result = gate.result if gate.margin is not None else "-"
+    note = f" ({gate.note})" if gate.note else ""
+    cells = [
+        name,
+        _number(gate.baseline, gate),
+        _number(gate.candidate, gate),
+        _change(gate.ratio if gate.difference is None else gate.difference, gate),
+        f"{_change(gate.lower, gate)} .. {_change(gate.upper, gate)}" if gate.upper else "-",
+        _allowed(gate),
+    ]
+    style = RESULT_STYLES[gate.result] if gate.margin is not None else "dim"
+    return [Text(cell) for cell in cells] + [Text(f"{result}{note}", style=style)]
+
+
+def _number(value: float | None, gate: Gate) -> str:
+    if value is None:
+        return "-"
+    if gate.metric == "success":
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _change(value: float | None, gate: Gate) -> str:
+    if value is None:
+        return "-"
+    if gate.metric == "success":
+        return f"{-100 * value:+.1f} pt"
+    return f"x{value:.2f}" if gate.ratio is not None else f"{value:+.3g}"
+
+
+def _allowed(gate: Gate) -> str:
+    if gate.margin is None:
+        return "-"
+    if gate.metric == "success":
+        return f"{-100 * gate.margin:+.1f} pt"
+    return f"x{1 + gate.margin:.2f}" if gate.difference is None else "+0"
+
+
+def _invariants(decision: Decision) -> Table:
+    base, cand = decision.runs.baseline, decision.runs.candidate
+    table = Table("bound broken", "baseline", "candidate", "result", box=None, pad_edge=False)
+    for one in decision.invariants:
+        if one.golden_task_id is None:
+            table.add_row(
+                Text(one.invariant),
+                f"{one.baseline_violations}/{base}",
+                f"{one.candidate_violations}/{cand}",
+                Text("regressed" if one.result == "broken" else "-"),
+            )
+    return table
+
+
+def _tasks(decision: Decision) -> Table:
+    moved = [task for task in decision.tasks if task.result != "same"]
+    table = Table("golden task", "baseline", "candidate", "result", box=None, pad_edge=False)
+    for task in moved[:MAX_ROWS]:
+        critical = " (critical)" if task.critical else ""
+        table.add_row(
+            Text(clean_name(task.golden_task_id) + critical),
+            f"{task.baseline_passes}/{task.baseline_runs}",
+            f"{task.candidate_passes}/{task.candidate_runs}",
+            Text(task.result),
+        )
+    if len(moved) > MAX_ROWS:
+        table.add_row(f"and {len(moved) - MAX_ROWS} more", "", "", "")
+    return table
+
+
+def _footer(decision: Decision) -> list[Text]:
+    tops = next((gate.top_tasks for gate in decision.gates if gate.statistic == "p95"), ())
+    runs = decision.runs
+    lines = [
+        f"{runs.baseline} + {runs.candidate} runs, {runs.infra_errors} infrastructure errors, "
+        f"{decision.seconds:.0f} s, evaluation {decision.evaluation_id}"
+    ]
+    if tops:
+        lines.append(f"most runs above p95: {', '.join(map(clean_name, tops))}")
+    if decision.switched is not None:
+        lines.append(f"active: {decision.switched.before} -> {decision.switched.after}")
+    return [Text(line) for line in lines]

@@ -1,0 +1,1 @@
+"""Intervals and tests: pure functions, arrays in, frozen results out."""

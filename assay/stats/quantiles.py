@@ -1,0 +1,122 @@
+"""The ratio of two arms' p95, in closed form and without random numbers.
+
+Each arm's estimator of the quantile has a distribution that follows from how sure we are,
+at each observed value, that the quantile lies below it. The ratio's distribution is the
+convolution of the two on logs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtr
+
+from assay.errors import NotEnoughEvidence
+from assay.stats.interval import Interval
+from assay.stats.samples import Floats, Ints, Sample
+
+MIN_REPEATS = 3
+_NEGLIGIBLE = 1e-12
+_BISECTIONS = 60
+
+
+class QuantileDistribution(NamedTuple):
+    """The distribution of one arm's quantile estimator."""
+
+    values: Floats
+    """Distinct observed values, increasing, shape (k,)."""
+    below: Floats
+    """Probability that the quantile is at most each value, shape (k,)."""
+    estimate: float
+    """The smallest value with at least the share `quantile` of the runs at or below it."""
+    has_variance: bool
+    """Whether repeats of a task ever differed across the quantile."""
+
+
+def quantile_distribution(sample: Sample, *, quantile: float) -> QuantileDistribution:
+    """How sure the runs make us that a quantile lies at or below each value.
+
+    Golden tasks weigh the same, however many runs they have; tasks are fixed, repeats random.
+
+    Args:
+        sample: Runs of one arm.
+        quantile: In (0, 1).
+
+    Raises:
+        NotEnoughEvidence: A task has fewer than three runs.
+    """
+    sample.require_repeats(MIN_REPEATS)
+    values, tasks, ranks = sample.in_task_order()
+    repeats = sample.repeats[tasks].astype(np.float64)
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum((1.0 / (sample.n_tasks * repeats))[order])
+    variance = np.cumsum((_spread(ranks, repeats) - _spread(ranks - 1, repeats))[order])
+    variance /= sample.n_tasks**2
+    distinct, last = _last_of_ties(values[order])
+    share, variance = share[last], np.maximum(variance[last], 0.0)
+    known = variance > _NEGLIGIBLE
+    sure = np.where(share >= quantile - 1e-9, 1.0, 0.0)
+    z = (share - quantile) / np.sqrt(np.where(known, variance, 1.0))
+    below = np.maximum.accumulate(np.where(known, ndtr(z), sure))
+    below[-1] = 1.0
+    estimate = float(distinct[np.searchsorted(share, quantile - 1e-9)])
+    return QuantileDistribution(distinct, below, estimate, bool(known.any()))
+
+
+def ratio_of_quantiles(
+    baseline: Sample, candidate: Sample, *, quantile: float = 0.95, level: float
+) -> Interval:
+    """The candidate's quantile over the baseline's, on these golden tasks.
+
+    Args:
+        baseline: Runs with values >= 0.
+        candidate: The same tasks, not necessarily as many runs.
+        quantile: In (0, 1).
+        level: One-sided confidence of each limit, in (0.5, 1).
+
+    Raises:
+        NotEnoughEvidence: A task has fewer than three runs, or a quantile is zero.
+
+    Source:
+        Closed form of a stratified bootstrap's quantile distribution; docs/statistics.md.
+    """
+    arms = [quantile_distribution(arm, quantile=quantile) for arm in (baseline, candidate)]
+    if min(arm.estimate for arm in arms) <= 0:
+        raise NotEnoughEvidence(f"the {quantile:.0%} quantile of an arm is zero")
+    estimate = arms[1].estimate / arms[0].estimate
+    if not any(arm.has_variance for arm in arms):
+        return Interval(estimate, estimate, estimate, level, no_variance=True)
+    lower, upper = (_log_ratio_limit(arms[0], arms[1], share) for share in (1 - level, level))
+    return Interval(estimate, float(np.exp(lower)), float(np.exp(upper)), level)
+
+
+def _log_ratio_limit(
+    baseline: QuantileDistribution, candidate: QuantileDistribution, share: float
+) -> float:
+    """The log ratio that the ratio's distribution puts `share` below."""
+    mass = np.diff(baseline.below, prepend=0.0)
+    heavy = mass > _NEGLIGIBLE
+    mass, base_logs = mass[heavy], _logs(baseline.values[heavy])
+    logs = _logs(candidate.values)
+    below = np.concatenate(([0.0], candidate.below))
+    low, high = logs[0] - base_logs[-1] - 1.0, logs[-1] - base_logs[0] + 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        reached = mass @ below[np.searchsorted(logs, base_logs + middle, side="right")]
+        low, high = (low, middle) if reached >= share else (middle, high)
+    return float(high)
+
+
+def _spread(rank: Floats | Ints, repeats: Floats) -> Floats:
+    """Variance of the share of one task's runs at or below its `rank`-th value."""
+    share = rank / repeats
+    return share * (1 - share) / (repeats - 1)
+
+
+def _last_of_ties(values: Floats) -> tuple[Floats, Ints]:
+    last = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    return values[last], last
+
+
+def _logs(values: Floats) -> Floats:
+    # A run of nothing at all (it failed at once) is far below any quantile.
+    return np.log(np.maximum(values, 1e-9))

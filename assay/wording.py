@@ -1,0 +1,159 @@
+"""Problems and mends in plain words."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from assay.documents import Location
+from assay.yaml_loader import reads_as
+
+MAX_SHOWN_CHARS = 60
+
+
+def words(
+    detail: ErrorDetails, *, model: type[BaseModel], subject: str, variable: str | None = None
+) -> tuple[str, str | None]:
+    """Problem and mend of one thing that a model refuses.
+
+    Args:
+        detail: As pydantic tells it.
+        model: What refused it.
+        subject: What the whole value is called.
+        variable: Where the value came from, if from the environment; it is not repeated then.
+    """
+    location, context = detail["loc"], detail.get("ctx", {})
+    name = variable or dotted(location) or subject
+    match kind := detail["type"]:
+        case "refusal":
+            said = "" if variable is None else f"{variable}: "
+            return said + context["problem"], context["mend"]
+        case "extra_forbidden":
+            key, known = str(location[-1]), _keys_at(model, location[:-1])
+            return f"unknown key {cut(repr(key))}", did_you_mean(key, known)
+        case "missing":
+            return _missing(location, model=model, subject=subject)
+        case "string_too_short" | "too_short":
+            return f"{name} must not be empty", None
+    wanted = _WANTED.get(kind, "").format(**context)
+    problem = f"{name} must be {wanted}" if wanted else f"{name} is not as it should be ({kind})"
+    if variable is not None:
+        return problem, None
+    return f"{problem}, not {shown(detail['input'])}", _mend(kind, detail["input"])
+
+
+def _missing(location: Location, *, model: type[BaseModel], subject: str) -> tuple[str, str | None]:
+    *around, key = location
+    example = _example(model, location)
+    mend = f"add it, such as {example}" if example else "add it"
+    return f"{dotted(tuple(around)) or subject} has no {key!r}", mend
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The mend for a word that is not one of `known`."""
+    known = list(known)
+    if close := difflib.get_close_matches(word, known, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"use one of: {', '.join(known)}"
+
+
+def dotted(location: Location) -> str:
+    """`testing.golden_tasks[0].id`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
+
+
+def shown(value: object) -> str:
+    """A value in a message: plain words, bounded in length."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"the text {cut(repr(value))}"
+        case list() | tuple():
+            return "a list"
+        case Mapping():
+            return "a mapping"
+    return cut(str(value))
+
+
+def cut(text: str, length: int = MAX_SHOWN_CHARS) -> str:
+    """`text`, or its beginning and an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+_WANTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "literal_error": "{expected}",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+}
+"""What a value must be, by the type of pydantic's error."""
+
+
+def _mend(kind: str, value: object) -> str | None:
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f'put it in quotes: "{shown(value)}"'
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"write {value:.0f}"
+    if kind == "tuple_type" and isinstance(value, str):
+        return f"write a list: [{cut(json.dumps(value))}]"
+    if kind == "bool_type":
+        return "write true or false, without quotes"
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        plain = reads_as(value) in ("int", "float")
+        return "remove the quotes" if plain else "write plain digits, such as 60"
+    return None
+
+
+def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    inner: Any = model
+    for part in location:
+        inner = _inside(inner, part)
+    return list(inner.model_fields) if _is_model(inner) else []
+
+
+def _example(model: type[BaseModel], location: Location) -> str | None:
+    *around, key = location
+    owner: Any = model
+    for part in around:
+        owner = _inside(owner, part)
+    field = owner.model_fields.get(key) if _is_model(owner) else None
+    if field is None or not field.examples:
+        return None
+    return f'"{key}": {json.dumps(field.examples[0])}'
+
+
+def _inside(outer: Any, part: str | int) -> Any:
+    """The type of the value at `part` of a value of type `outer`; None when it is not known."""
+    if isinstance(part, int):
+        return outer  # a list's items: `_model_in` has gone into the list already
+    field = outer.model_fields.get(part) if _is_model(outer) else None
+    return None if field is None else _model_in(field.annotation)
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model within `Model | None`, `tuple[Model, ...]` and their like."""
+    if _is_model(annotation) or get_origin(annotation) is None:
+        return annotation
+    return next(
+        (found for part in get_args(annotation) if _is_model(found := _model_in(part))), None
+    )
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

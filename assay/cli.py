@@ -117,7 +117,7 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
     rollback = _command(
         commands,
         "rollback",
-        runs="switching:rollback",
+        runs="rolling_back:rollback",
         says="Go back to prompts.rollback at once.",
     )
     rollback.add_argument("--reason", metavar="TEXT", help="for the history")

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from assay.decision import Gates
 from assay.errors import AssayError
+from assay.gates import Gates
 from assay.prompts import parse_ref
 from assay.validation import Section, Several, Text, refusal
 

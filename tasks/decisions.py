@@ -52,9 +52,14 @@ def decide(evaluation: Evaluation) -> Decision:
 
 
 async def publish(plan: Plan, decision: Decision) -> None:
-    """Keep the decision beside its runs, and show it with the flow run."""
+    """Keep the decision beside its runs, and show it with the flow run.
+
+    With a verdict nothing is left to go on from, so the tapes are let go.
+    """
     text = decision.model_dump_json(indent=2)
-    replace_file(folder_of(plan).decision, f"{text}\n".encode())
+    folder = folder_of(plan)
+    replace_file(folder.decision, f"{text}\n".encode())
+    folder.tapes.unlink(missing_ok=True)
     await tell(acreate_markdown_artifact(markdown(decision), description="Decision"))
 
 

@@ -19,6 +19,7 @@ from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluati
 
 SHOWN_EVALUATIONS = 5
 SHOWN_SWITCHES = 3
+MAX_REASON_CHARS = 100
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -120,7 +121,7 @@ def _evaluation_line(folder: EvaluationFolder) -> str:
 def _state(folder: EvaluationFolder) -> str:
     if folder.decision.exists():
         decision: dict[str, Any] = json.loads(folder.decision.read_text(encoding="utf-8"))
-        return str(decision["reason"])
+        return _cut(str(decision["reason"]))
     return "under way" if folder.is_being_run() else "interrupted"
 
 
@@ -129,6 +130,10 @@ def _refs(folder: EvaluationFolder) -> tuple[str, str]:
     prompts = [header.get(role) or {} for role in ("candidate", "baseline")]
     candidate, baseline = (f"{p.get('name', '?')}:{p.get('version', '?')}" for p in prompts)
     return candidate, baseline
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_REASON_CHARS else f"{text[: MAX_REASON_CHARS - 1]}…"
 
 
 def _one_line(text: str) -> str:

@@ -1,34 +1,19 @@
-"""`assay promote` and `assay rollback`: what is live, changed at once.
-
-They need the config's folder and nothing else: no server, no network, no golden tasks.
-"""
+"""`assay promote`: make a version active, on an evaluation's evidence or by force."""
 
 import argparse
 import json
 import os
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from assay import live
+from assay.commands.rolling_back import say
 from assay.config import Config, load_config
 from assay.errors import InputError, NoVerdict
 from assay.history import FORCE, PROMOTE, Cause, whoami
 from assay.pointers import Pointers
 from assay.prompts import PromptVersion, load_prompt, lock_prompts
 from assay.store.evaluations import find_evaluation
-
-
-def rollback(arguments: argparse.Namespace) -> int:
-    """Make `prompts.rollback` active; a second call changes nothing."""
-    done = live.rollback(
-        arguments.config,
-        reason=arguments.reason or "assay rollback",
-        who=whoami(),
-        now=datetime.now(UTC),
-    )
-    _say(done)
-    return 0
 
 
 def promote(arguments: argparse.Namespace) -> int:
@@ -46,7 +31,7 @@ def promote(arguments: argparse.Namespace) -> int:
     )
     lock_prompts(directory, [prompt])
     to = pointers.promoting(prompt.ref)
-    _say(live.switch(arguments.config, to=to, expect=pointers, cause=cause))
+    say(live.switch(arguments.config, to=to, expect=pointers, cause=cause))
     return 0
 
 
@@ -96,13 +81,3 @@ def _on_evidence(
         evaluation_id=folder.evaluation_id,
         evidence_sha256=folder.evidence_sha256(),
     )
-
-
-def _say(done: live.Switch) -> None:
-    for warning in done.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    if done.changed:
-        print(f"active: {done.before.active} -> {done.after.active}")
-        print(f"rollback: {done.before.rollback} -> {done.after.rollback}")
-    else:
-        print(f"nothing to change: {done.after}")

@@ -2,17 +2,21 @@
 
 gates      which metrics are held to which margins
 arms       the runs of each prompt as columns
-comparing  intervals and margins -> pass, fail or undecided
+statistics what each gate's statistic says of two samples
+comparison one metric compared, held to its margin: pass, fail or undecided
+comparing  every gate in turn, from the arms' runs
 failures   golden tasks that broke, bounds that are broken more often
-needs      how many repeats would decide what is undecided
-verdict    all of it -> promote, reject or inconclusive, with the reason in a sentence
+evidence   all of it together
+needs      what would decide what is undecided
+reason     the sentence for the person on call
+verdict    the evidence -> promote, reject or inconclusive
 document   the decision as it is printed and kept: the JSON of the contract
 """
 
 from assay.decision.arms import Arm, TaskTraits
 from assay.decision.document import Decision, EvaluationFacts, document
-from assay.decision.gates import Gates
 from assay.decision.verdict import Judgement, decide
+from assay.gates import Gates
 
 __all__ = [
     "Arm",

@@ -30,7 +30,8 @@ class Arm:
     """Number of each run's golden task, 0-based."""
     metrics: Mapping[str, Floats]
     """`total_tokens`, `tool_calls`, `spend_usd`, `latency_s`; NaN where it is not known."""
-    success: Flags
+    success: Floats
+    """1 or 0; NaN where it is not known, as after an infrastructure error."""
     infra: Flags
     """Failed for the infrastructure: neither a success nor a failure, and in no statistic."""
     cut: Flags
@@ -48,12 +49,32 @@ class Arm:
         """The runs that count in statistics."""
         return ~self.infra
 
+    @property
+    def judged(self) -> Flags:
+        """The measured runs of which it is known whether they succeeded."""
+        return self.measured & ~np.isnan(self.success)
+
+    @property
+    def passed(self) -> Flags:
+        """The runs that succeeded."""
+        return self.measured & np.equal(self.success, 1.0)
+
     def known(self, metric: str) -> Flags:
         """The measured runs whose metric is known."""
         values = self.metrics.get(metric)
         if values is None:
             return np.zeros_like(self.infra)
         return self.measured & ~np.isnan(values)
+
+    def mean_by_task(self, metric: str, *, n_tasks: int) -> list[float | None]:
+        """Mean of each golden task's known runs; None where there is none."""
+        kept = self.known(metric)
+        counts = self.count_by_task(kept, n_tasks=n_tasks)
+        if not counts.any():
+            return [None] * n_tasks
+        sums = np.bincount(self.tasks[kept], weights=self.metrics[metric][kept], minlength=n_tasks)
+        means = sums / np.maximum(1, counts)
+        return [float(m) if n else None for m, n in zip(means, counts, strict=True)]
 
     def sample(self, metric: str, *, numbering: Ints, n_tasks: int) -> Sample:
         """One metric of the measured runs.

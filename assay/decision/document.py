@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from assay.decision.comparing import Comparison
-from assay.decision.failures import InvariantOutcome, TaskOutcome
+from assay.decision.comparison import Comparison
+from assay.decision.failures import Finding, InvariantOutcome
 from assay.decision.verdict import Judgement
 from assay.records import PromptRef
 
@@ -30,9 +30,9 @@ class Gate(_Part):
     difference: float | None = None
     """For success: by how much the share fell. Else candidate less baseline."""
     lower: float | None
-    """With confidence `lower_level` the change is above this; None without repeat variance."""
+    """With confidence `lower_level` the change is above this; None as `upper`."""
     upper: float | None
-    """With confidence `level` the change is below this."""
+    """With confidence `level` the change is below this; None without repeat variance."""
     level: float
     lower_level: float
     margin: float | None
@@ -41,6 +41,7 @@ class Gate(_Part):
     censored: bool = False
     """Budgets cut runs short: the change is a lower bound."""
     note: str | None = None
+    """Why it cannot pass, or what a reader has to know of the figures."""
     top_tasks: tuple[str, ...] = ()
     """For p95: the golden tasks with the most runs above it."""
 
@@ -53,7 +54,7 @@ class Invariant(_Part):
     baseline_violations: int
     candidate_violations: int
     critical: bool
-    result: Literal["same", "fixed", "suspect", "broken"]
+    result: Literal["same", "broken"]
 
 
 class Task(_Part):
@@ -65,7 +66,11 @@ class Task(_Part):
     baseline_runs: int
     candidate_passes: int
     candidate_runs: int
-    result: Literal["same", "fixed", "suspect", "broken"]
+    baseline_mean_tokens: float | None = None
+    candidate_mean_tokens: float | None = None
+    baseline_mean_tool_calls: float | None = None
+    candidate_mean_tool_calls: float | None = None
+    result: Literal["same", "fixed", "suspect", "broken", "unmeasured"]
 
 
 class Runs(_Part):
@@ -80,6 +85,9 @@ class Needs(_Part):
     """What would decide an inconclusive evaluation."""
 
     repeats_to_decide: int | None
+    """At 80 % power; None where it is decided, or where no number of repeats would do."""
+    advice: str | None = None
+    """What would decide it, in words; None where it is decided."""
 
 
 class Switched(_Part):
@@ -142,7 +150,7 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         baseline=judgement.baseline.prompt,
         gates=tuple(_gate(row) for row in judgement.comparisons),
         invariants=tuple(_invariant(one) for one in judgement.invariants),
-        tasks=tuple(_task(one) for one in judgement.tasks),
+        tasks=_tasks(judgement),
         runs=Runs(
             baseline=arms[0].n_runs,
             candidate=arms[1].n_runs,
@@ -152,7 +160,10 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         stopped_early=facts.stopped_early,
         spend_usd=facts.spend_usd,
         seconds=facts.seconds,
-        needs=Needs(repeats_to_decide=judgement.repeats_to_decide),
+        needs=Needs(
+            repeats_to_decide=judgement.needs.repeats if judgement.needs else None,
+            advice=judgement.needs.advice if judgement.needs else None,
+        ),
         seed=facts.seed,
         versions=dict(facts.versions),
     )
@@ -173,7 +184,7 @@ def _gate(row: Comparison) -> Gate:
         margin=row.margin,
         result=row.result.value,
         censored=row.censored,
-        note=row.note,
+        note=row.obstacle or row.note,
         top_tasks=row.top_tasks,
     )
 
@@ -185,17 +196,27 @@ def _invariant(one: InvariantOutcome) -> Invariant:
         baseline_violations=one.baseline_violations,
         candidate_violations=one.candidate_violations,
         critical=one.task is not None and one.task.critical,
-        result=one.finding.value,
+        result="broken" if one.finding is Finding.REJECTS else "same",
     )
 
 
-def _task(one: TaskOutcome) -> Task:
-    return Task(
-        golden_task_id=one.task.id,
-        critical=one.task.critical,
-        baseline_passes=one.baseline_passes,
-        baseline_runs=one.baseline_runs,
-        candidate_passes=one.candidate_passes,
-        candidate_runs=one.candidate_runs,
-        result=one.finding.value,
+def _tasks(judgement: Judgement) -> tuple[Task, ...]:
+    n = len(judgement.tasks)
+    means = {
+        f"{role}_mean_{name}": arm.mean_by_task(metric, n_tasks=n)
+        for role, arm in (("baseline", judgement.baseline), ("candidate", judgement.candidate))
+        for name, metric in (("tokens", "total_tokens"), ("tool_calls", "tool_calls"))
+    }
+    return tuple(
+        Task(
+            golden_task_id=one.task.id,
+            critical=one.task.critical,
+            baseline_passes=one.baseline_passes,
+            baseline_runs=one.baseline_runs,
+            candidate_passes=one.candidate_passes,
+            candidate_runs=one.candidate_runs,
+            result=one.finding.value,
+            **{name: by_task[i] for name, by_task in means.items()},
+        )
+        for i, one in enumerate(judgement.tasks)
     )

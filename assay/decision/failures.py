@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
 from assay.decision.arms import Arm, Flags, TaskTraits
-from assay.stats.proportions import fisher_more
+from assay.stats.proportions import is_significantly_more
 
 PASSES_MOSTLY, PASSES_RARELY = 0.8, 0.2
 MIN_REPEATS = 3
@@ -16,10 +17,12 @@ CONFIRMED = 2
 
 
 class Finding(StrEnum):
-    """What happened to a golden task or a bound; `REJECTS` and `BLOCKS` bear on the verdict."""
+    """What happened to a golden task or a bound; the last three bear on the verdict."""
 
     SAME = "same"
     FIXED = "fixed"
+    UNMEASURED = "unmeasured"
+    """No success is known in one arm: no promote."""
     BLOCKS = "suspect"
     """Looks broken, but not surely: no promote."""
     REJECTS = "broken"
@@ -57,7 +60,13 @@ def task_outcomes(
     A task is broken when Fisher's test says so at alpha over the number of tasks, or when
     it is critical, the baseline passes it in every repeat, and the candidate's failure is
     confirmed. It is suspect when it went from mostly passing to mostly failing, or a
-    critical one failed without confirmation.
+    critical one failed without confirmation. Without a result in one arm nothing is known.
+
+    Args:
+        baseline: Runs of the prompt to compare with.
+        candidate: Runs of the prompt to judge.
+        tasks: The golden tasks, by their numbers in the arms.
+        alpha: Chance of calling an unchanged task broken, over all tasks.
     """
     n = len(tasks)
     n_critical = max(1, sum(task.critical for task in tasks))
@@ -84,7 +93,7 @@ def invariant_outcomes(
         if base + cand == 0:
             continue
         runs = [int(arm.measured.sum()) for arm in (baseline, candidate)]
-        regressed = fisher_more(cand, runs[1], base, runs[0]) <= alpha
+        regressed = is_significantly_more(cand, runs[1], base, runs[0], alpha=alpha)
         outcomes.append(
             InvariantOutcome(
                 invariant=name,
@@ -141,27 +150,33 @@ def _finding(
     alphas: tuple[float, float],
 ) -> Finding:
     if min(base[1], cand[1]) == 0:
-        return Finding.SAME
+        return Finding.UNMEASURED
     failures, base_failures = cand[1] - cand[0], base[1] - base[0]
-    p_value = fisher_more(failures, cand[1], base_failures, base[1])
-    if p_value <= alphas[0]:
+    more = partial(is_significantly_more, failures, cand[1], base_failures, base[1])
+    if more(alpha=alphas[0]):
         return Finding.REJECTS
     if task.critical and base_failures == 0 and failures > 0:
-        confirmed = failures >= CONFIRMED or p_value <= alphas[1]
-        return Finding.REJECTS if confirmed else Finding.BLOCKS
-    shares = base[0] / base[1], cand[0] / cand[1]
-    if min(base[1], cand[1]) >= MIN_REPEATS:
-        if shares[0] >= PASSES_MOSTLY and shares[1] <= PASSES_RARELY:
-            return Finding.BLOCKS
-        if shares[0] <= PASSES_RARELY and shares[1] >= PASSES_MOSTLY:
-            return Finding.FIXED
+        is_confirmed = failures >= CONFIRMED or more(alpha=alphas[1])
+        return Finding.REJECTS if is_confirmed else Finding.BLOCKS
+    return _clear_change(base, cand)
+
+
+def _clear_change(base: tuple[int, int], cand: tuple[int, int]) -> Finding:
+    """From mostly passing to mostly failing, or the other way round."""
+    if min(base[1], cand[1]) < MIN_REPEATS:
+        return Finding.SAME
+    before, after = base[0] / base[1], cand[0] / cand[1]
+    if before >= PASSES_MOSTLY and after <= PASSES_RARELY:
+        return Finding.BLOCKS
+    if before <= PASSES_RARELY and after >= PASSES_MOSTLY:
+        return Finding.FIXED
     return Finding.SAME
 
 
 def _passes_and_runs(arm: Arm, n_tasks: int) -> tuple[np.ndarray, np.ndarray]:
     return (
-        arm.count_by_task(arm.success & arm.measured, n_tasks=n_tasks),
-        arm.count_by_task(arm.measured, n_tasks=n_tasks),
+        arm.count_by_task(arm.passed, n_tasks=n_tasks),
+        arm.count_by_task(arm.judged, n_tasks=n_tasks),
     )
 
 

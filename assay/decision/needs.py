@@ -1,48 +1,123 @@
-"""How many repeats would decide a gate that is not decided yet, at 80 % power."""
+"""What would decide an inconclusive evaluation: a number of repeats, or something else."""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 from scipy.special import ndtri
 
-from assay.decision.comparing import Comparison, Result
+from assay.decision.comparison import Comparison, Result
+from assay.decision.evidence import Evidence
+from assay.decision.failures import Finding, TaskOutcome
+from assay.stats.proportions import is_significantly_more
+from assay.stats.quantiles import MIN_REPEATS
 
 POWER = 0.8
 MAX_REPEATS = 1_000
 """More than this is no plan: only more golden tasks, or a wider margin, would help."""
 
 
-def repeats_to_decide(rows: list[Comparison], *, repeats: int) -> int | None:
-    """Repeats after which every undecided gate would probably be decided.
+class Needs(NamedTuple):
+    """What would probably decide it, at 80 % power."""
+
+    repeats: int | None
+    """None: no number of repeats would."""
+    advice: str
+    """In words."""
+
+
+def needs(evidence: Evidence, *, repeats: int, alpha: float) -> Needs:
+    """What every undecided gate and every suspect golden task would take.
 
     Args:
-        rows: The gates of an inconclusive look.
-        repeats: Repeats made so far, >= 1.
-
-    Returns:
-        A number larger than `repeats`, or None where no number would: a gate has no data,
-        or its estimate is too close to its margin.
+        evidence: Of an inconclusive look.
+        repeats: Repeats of each golden task so far, >= 1.
+        alpha: Of this look; the golden tasks share it.
 
     Source:
         Runs grow with the square of the standard error to be had; docs/statistics.md.
     """
-    undecided = [row for row in rows if row.margin is not None and row.result is Result.UNDECIDED]
-    needed = [_for_one(row, repeats=repeats) for row in undecided]
-    if not needed or None in needed:
-        return None
-    most = max(number for number in needed if number is not None)
-    return None if most > MAX_REPEATS else max(most, repeats + 1)
+    if evidence.infra is not None:
+        return Needs(None, "run it again once that is mended")
+    found = _each(evidence, repeats=repeats, alpha=alpha)
+    hopeless = next((one for one in found if one.repeats is None), None)
+    if hopeless is not None:
+        return hopeless
+    if not found:
+        return Needs(None, "a larger budget would decide it")
+    most = max(repeats + 1, *(one.repeats or 0 for one in found))
+    return Needs(most, f"about {most} repeats would decide it")
 
 
-def _for_one(row: Comparison, *, repeats: int) -> int | None:
-    if row.change is None or row.allowed is None:
-        return 3 if repeats < 3 else None
-    if row.upper is None or row.lower is None or row.censored:
+def _each(evidence: Evidence, *, repeats: int, alpha: float) -> list[Needs]:
+    outcomes = evidence.tasks
+    gates = [
+        _gate(row, repeats=repeats, n_tasks=len(outcomes))
+        for row in evidence.comparisons
+        if row.margin is not None and row.result is Result.UNDECIDED
+    ]
+    return gates + [
+        _task(one, alpha=alpha / len(outcomes))
+        for one in outcomes
+        if one.finding in (Finding.BLOCKS, Finding.UNMEASURED)
+    ]
+
+
+def _gate(row: Comparison, *, repeats: int, n_tasks: int) -> Needs:
+    if row.statistic == "p95" and row.change is None and row.candidate is not None:
+        # Too few runs for a p95: three of each task, and twenty of all.
+        wanted = max(MIN_REPEATS, math.ceil(20 / max(1, n_tasks)))
+        if repeats < wanted:
+            return Needs(wanted, "")
+    if row.obstacle is not None or row.change is None or row.allowed is None:
+        return Needs(None, "more repeats would not decide it")
+    return _by_spread(row, repeats=repeats)
+
+
+def _by_spread(row: Comparison, *, repeats: int) -> Needs:
+    """Shrink the error that repeats can shrink until the margin is clear of the change."""
+    close = Needs(
+        None,
+        "more repeats would not decide it: the change is too close to what is allowed; "
+        "more golden tasks or another margin would",
+    )
+    ratio = _error_over_wanted(row)
+    if ratio is None:
+        return close
+    room = 1 / ratio**2 - (1 - row.repeat_share)
+    if room <= 0:
+        return Needs(
+            None,
+            "more repeats would not decide it: golden tasks respond too differently; "
+            "more golden tasks would",
+        )
+    needed = repeats * row.repeat_share / room
+    return close if needed > MAX_REPEATS else Needs(math.ceil(needed), "")
+
+
+def _error_over_wanted(row: Comparison) -> float | None:
+    """The standard error over what 80 % power needs; None where no error is small enough."""
+    if row.change is None or row.lower is None or row.upper is None or row.allowed is None:
         return None
-    scale = math.log if row.is_ratio and min(row.change, row.lower) > 0 else float
-    room = abs(scale(row.allowed) - scale(row.change))
-    error = (scale(row.upper) - scale(row.change)) / float(ndtri(row.levels.upper))
-    wanted = room / float(ndtri(row.levels.upper) + ndtri(POWER))
-    if wanted <= 0 or error <= 0:
-        return None
-    needed = repeats * (error / wanted) ** 2
-    return math.ceil(needed) if needed < 10 * MAX_REPEATS else MAX_REPEATS + 1
+    is_log = row.is_ratio and min(row.change, row.lower) > 0
+    scale: Callable[[float], float] = math.log if is_log else float
+    change, allowed = scale(row.change), scale(row.allowed)
+    is_below = change < allowed
+    z = float(ndtri(row.levels.upper if is_below else row.levels.lower))
+    error = abs(scale(row.upper if is_below else row.lower) - change) / z
+    wanted = abs(allowed - change) / (z + float(ndtri(POWER)))
+    return None if wanted <= 0 or error <= 0 else error / wanted
+
+
+def _task(one: TaskOutcome, *, alpha: float) -> Needs:
+    """Repeats after which the same shares of passes would be sure, or a second failure seen."""
+    if one.finding is Finding.UNMEASURED:
+        return Needs(None, "more repeats would not decide it")
+    if one.candidate_runs - one.candidate_passes == 1:
+        return Needs(2 * one.candidate_runs, "")
+    passes = one.baseline_passes / one.baseline_runs, one.candidate_passes / one.candidate_runs
+    for runs in range(one.candidate_runs + 1, MAX_REPEATS + 1):
+        base, cand = (round(runs * (1 - share)) for share in passes)
+        if is_significantly_more(cand, runs, base, runs, alpha=alpha):
+            return Needs(runs, "")
+    return Needs(None, "more repeats would not decide it")

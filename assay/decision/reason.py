@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from assay.decision.comparing import Comparison, Result
+from assay.decision.comparison import Comparison, Result
+from assay.decision.evidence import Evidence
 from assay.decision.failures import Finding, InvariantOutcome, TaskOutcome
 
 MAX_NAME_CHARS = 60
@@ -10,7 +11,7 @@ MAX_NAMED = 3
 
 _LABELS = {
     ("total_tokens", "p95"): "p95 tokens",
-    ("total_tokens", "tail"): "dearest fifth of each task's runs",
+    ("total_tokens", "tail"): "tail tokens",
     ("total_tokens", "mean"): "tokens",
     ("tool_calls", "mean"): "tool calls",
     ("success", "drop"): "success",
@@ -30,42 +31,36 @@ def clean_name(text: str) -> str:
     return shown if len(shown) <= MAX_NAME_CHARS else f"{shown[: MAX_NAME_CHARS - 1]}…"
 
 
-def reason_for(
-    verdict: str,
-    rows: Sequence[Comparison],
-    outcomes: Sequence[TaskOutcome],
-    bounds: Sequence[InvariantOutcome],
-    *,
-    obstacles: Sequence[str],
-    repeats_to_decide: int | None,
-) -> str:
-    """`reject: p95 tokens x1.9 (at least x1.6; allowed x1.5), tool calls x2.7 ...`."""
-    gated = [row for row in rows if row.margin is not None]
+def reason_for(verdict: str, evidence: Evidence, *, advice: str | None) -> str:
+    """`reject: p95 tokens x1.89 (at least x1.62; allowed x1.50), tool calls x2.75 ...`."""
+    gated = [row for row in evidence.comparisons if row.margin is not None]
+    spent = evidence.spent_budget
+    budget = [f"the evaluation's budget {clean_name(spent)} is spent"] if spent else []
     if verdict == "promote":
-        return f"promote: {', '.join(_phrase(row) for row in gated)}"
+        return f"promote: {', '.join(map(_phrase, gated)) or 'no gate has a margin'}"
     if verdict == "reject":
         found = [_phrase(row) for row in gated if row.result is Result.FAIL]
-        found += _tasks(outcomes, Finding.REJECTS, "broke")
-        found += _bounds(bounds)
-        return f"reject: {', '.join([*found, *obstacles])}"
-    if obstacles:
-        return f"inconclusive: {', '.join(obstacles)}"
+        found += _tasks(evidence.tasks, Finding.REJECTS, "broke")
+        return f"reject: {', '.join([*found, *_bounds(evidence.invariants), *budget])}"
+    if evidence.infra is not None:
+        return f"inconclusive: {evidence.infra}; {advice}"
     found = [_phrase(row) for row in gated if row.result is Result.UNDECIDED]
-    found += _tasks(outcomes, Finding.BLOCKS, "may have broken")
-    return f"inconclusive: {', '.join(found)}; {_would_decide(repeats_to_decide)}"
+    found += _tasks(evidence.tasks, Finding.BLOCKS, "may have broken")
+    found += _tasks(evidence.tasks, Finding.UNMEASURED, "has no result in one arm")
+    return f"inconclusive: {', '.join(budget + found)}; {advice}"
 
 
 def _phrase(row: Comparison) -> str:
     """One gate with its limits: at least, at most, or between."""
     name = label(row)
     if row.change is None:
-        return f"{name}: {row.note or 'no data'}"
+        return f"{name}: {row.obstacle or 'no data'}"
     if row.metric == "success":
         return f"success {row.baseline:.1%} -> {row.candidate:.1%} ({_points(row)})"
-    if not row.is_ratio:
-        return f"{name} {row.baseline:.3g} -> {row.candidate:.3g}"
-    limits = _limits(row.result, _times(row.lower), _times(row.upper))
-    return f"{name} {_times(row.change)} ({limits}allowed {_times(row.allowed)})"
+    shown = _times if row.is_ratio else _signed
+    limits = _limits(row.result, shown(row.lower), shown(row.upper))
+    why = f"; {row.obstacle}" if row.obstacle and row.result is Result.UNDECIDED else ""
+    return f"{name} {shown(row.change)} ({limits}allowed {shown(row.allowed)}{why})"
 
 
 def _points(row: Comparison) -> str:
@@ -90,14 +85,19 @@ def _limits(result: Result, lower: str | None, upper: str | None) -> str:
 def _times(ratio: float | None) -> str | None:
     if ratio is None:
         return None
-    return f"x{ratio:.2f}" if ratio < 10 else f"x{ratio:.0f}"
+    return f"x{ratio:.2f}" if ratio < 100 else f"x{ratio:.3g}"
+
+
+def _signed(difference: float | None) -> str | None:
+    return None if difference is None else f"{difference:+.3g}"
 
 
 def _tasks(outcomes: Sequence[TaskOutcome], finding: Finding, verb: str) -> list[str]:
     found = [one for one in outcomes if one.finding is finding]
     words = [f"{_task(one)} {verb} ({_passes(one)})" for one in found[:MAX_NAMED]]
     more = len(found) - MAX_NAMED
-    return words + ([f"{more} more tasks {verb}"] if more > 0 else [])
+    rest = [f"{more} more task{'s' * (more > 1)} {verb}"] if more > 0 else []
+    return words + rest
 
 
 def _task(one: TaskOutcome) -> str:
@@ -110,15 +110,9 @@ def _passes(one: TaskOutcome) -> str:
 
 
 def _bounds(bounds: Sequence[InvariantOutcome]) -> list[str]:
+    found = [one for one in bounds if one.finding is Finding.REJECTS]
     return [
-        f"bound {one.invariant} broken {one.candidate_violations} times "
+        f"bound {clean_name(one.invariant)} broken by {one.candidate_violations} runs "
         f"(baseline {one.baseline_violations})"
-        for one in bounds
-        if one.finding is Finding.REJECTS
+        for one in found[:MAX_NAMED]
     ]
-
-
-def _would_decide(repeats: int | None) -> str:
-    if repeats is None:
-        return "more repeats would not decide it; more golden tasks or a wider margin would"
-    return f"about {repeats} repeats would decide it"

@@ -7,7 +7,9 @@ from enum import StrEnum
 import numpy as np
 
 from assay.decision.arms import Arm, TaskTraits
-from assay.decision.comparing import Comparison, Levels, Result, compare, n_gates
+from assay.decision.comparing import Arms, compare, n_gates
+from assay.decision.comparison import Comparison, Levels, Result
+from assay.decision.evidence import Evidence
 from assay.decision.failures import (
     Finding,
     InvariantOutcome,
@@ -15,10 +17,13 @@ from assay.decision.failures import (
     invariant_outcomes,
     task_outcomes,
 )
-from assay.decision.gates import Gates
-from assay.decision.needs import repeats_to_decide
+from assay.decision.needs import Needs, needs
 from assay.decision.reason import reason_for
-from assay.stats.proportions import fisher_more
+from assay.gates import Gates
+from assay.stats.proportions import is_significantly_more
+
+INFRA_ALPHA = 0.05
+"""Two-sided level at which the arms' shares of infrastructure errors differ."""
 
 
 class Verdict(StrEnum):
@@ -41,7 +46,13 @@ class Judgement:
     comparisons: tuple[Comparison, ...]
     tasks: tuple[TaskOutcome, ...]
     invariants: tuple[InvariantOutcome, ...]
-    repeats_to_decide: int | None
+    needs: Needs | None
+    """What would decide it; None where it is decided."""
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the candidate may become active."""
+        return self.verdict is Verdict.PROMOTE
 
 
 def decide(
@@ -52,6 +63,7 @@ def decide(
     gates: Gates,
     max_infra_error_share: float,
     spent_budget: str | None = None,
+    alpha: float | None = None,
 ) -> Judgement:
     """Judge a candidate by the runs of both prompts on the same golden tasks.
 
@@ -64,83 +76,96 @@ def decide(
             above which there is no verdict.
         spent_budget: Budget of the evaluation that ended it early, if one did: then there
             is no promote.
+        alpha: Error that this look may spend, in (0, 0.5); `gates.alpha` where there is
+            one look.
+
+    Raises:
+        ValueError: `alpha` is outside its range, or a task is outside `tasks`.
     """
-    levels = Levels(upper=1 - gates.alpha, lower=1 - gates.alpha / n_gates(gates))
-    rows = compare(baseline, candidate, tasks=tasks, gates=gates, levels=levels)
-    outcomes = task_outcomes(baseline, candidate, tasks=tasks, alpha=gates.alpha)
-    bounds = invariant_outcomes(
-        baseline, candidate, tasks=tasks, alpha=gates.alpha / n_gates(gates)
+    alpha = gates.alpha if alpha is None else alpha
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha is {alpha}; it must be in (0, 0.5)")
+    arms, each = Arms(baseline, candidate, tasks), alpha / n_gates(gates)
+    _require_known_tasks(arms)
+    evidence = Evidence(
+        comparisons=tuple(compare(arms, gates=gates, levels=Levels(1 - alpha, 1 - each))),
+        tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alpha=alpha)),
+        invariants=tuple(invariant_outcomes(baseline, candidate, tasks=tasks, alpha=each)),
+        infra=_infra_obstacle(baseline, candidate, max_infra_error_share),
+        spent_budget=spent_budget,
     )
-    obstacles = _obstacles(baseline, candidate, max_infra_error_share, spent_budget)
-    verdict = _verdict(rows, outcomes, bounds, obstacles, is_spent=spent_budget is not None)
-    needed = repeats_to_decide(rows, repeats=_repeats(baseline, candidate, len(tasks)))
-    needed = needed if verdict is Verdict.INCONCLUSIVE else None
+    return _judgement(arms, evidence, alpha=alpha)
+
+
+def _judgement(arms: Arms, evidence: Evidence, *, alpha: float) -> Judgement:
+    verdict = _verdict(evidence)
+    needed = None
+    if verdict is Verdict.INCONCLUSIVE:
+        repeats = _repeats(arms)
+        needed = needs(evidence, repeats=repeats, alpha=alpha)
     return Judgement(
         verdict=verdict,
-        reason=reason_for(
-            verdict, rows, outcomes, bounds, obstacles=obstacles, repeats_to_decide=needed
-        ),
-        baseline=baseline,
-        candidate=candidate,
-        comparisons=tuple(rows),
-        tasks=tuple(outcomes),
-        invariants=tuple(bounds),
-        repeats_to_decide=needed,
+        reason=reason_for(verdict.value, evidence, advice=needed.advice if needed else None),
+        baseline=arms.baseline,
+        candidate=arms.candidate,
+        comparisons=evidence.comparisons,
+        tasks=evidence.tasks,
+        invariants=evidence.invariants,
+        needs=needed,
     )
 
 
-def _verdict(
-    rows: Sequence[Comparison],
-    outcomes: Sequence[TaskOutcome],
-    bounds: Sequence[InvariantOutcome],
-    obstacles: Sequence[str],
-    *,
-    is_spent: bool,
-) -> Verdict:
+def _verdict(evidence: Evidence) -> Verdict:
     """Infrastructure first, then reject, then promote; what is left is inconclusive."""
-    if obstacles and not is_spent:
+    if evidence.infra is not None:
         return Verdict.INCONCLUSIVE
-    gated = [row.result for row in rows if row.margin is not None]
-    findings = [one.finding for one in outcomes] + [one.finding for one in bounds]
+    gated = [row.result for row in evidence.comparisons if row.margin is not None]
+    findings = {one.finding for one in evidence.tasks}
+    findings |= {one.finding for one in evidence.invariants}
     if Result.FAIL in gated or Finding.REJECTS in findings:
         return Verdict.REJECT
-    if obstacles or Finding.BLOCKS in findings or Result.UNDECIDED in gated:
+    is_open = Result.UNDECIDED in gated or findings & {Finding.BLOCKS, Finding.UNMEASURED}
+    if is_open or evidence.spent_budget is not None:
         return Verdict.INCONCLUSIVE
     return Verdict.PROMOTE
 
 
-def _obstacles(
-    baseline: Arm, candidate: Arm, max_share: float, spent_budget: str | None
-) -> list[str]:
-    """What keeps the runs from carrying a verdict, in words."""
-    found = []
+def _infra_obstacle(baseline: Arm, candidate: Arm, max_share: float) -> str | None:
+    """What the infrastructure did that leaves no verdict, in words."""
     lost = [int(arm.infra.sum()) for arm in (baseline, candidate)]
     runs = [arm.n_runs for arm in (baseline, candidate)]
     if min(runs) == 0:
-        return ["there are no runs of one prompt"]
+        return "there are no runs of one prompt"
     shares = [count / of for count, of in zip(lost, runs, strict=True)]
     if max(shares) > max_share:
-        found.append(
+        return (
             f"infrastructure errors in {shares[0]:.1%} of the baseline's and {shares[1]:.1%} of "
             f"the candidate's runs (allowed {max_share:.0%})"
         )
-    elif _differ(lost, runs):
-        found.append(
+    if _differ(lost, runs):
+        return (
             f"infrastructure errors hit the arms differently ({lost[0]}/{runs[0]} and "
             f"{lost[1]}/{runs[1]} runs)"
         )
-    if spent_budget is not None:
-        found.append(f"the evaluation's budget {spent_budget} is spent")
-    return found
+    return None
 
 
 def _differ(events: Sequence[int], runs: Sequence[int]) -> bool:
-    more = fisher_more(events[1], runs[1], events[0], runs[0])
-    fewer = fisher_more(events[0], runs[0], events[1], runs[1])
-    return min(more, fewer) <= 0.025
+    base, cand = (events[0], runs[0]), (events[1], runs[1])
+    half = INFRA_ALPHA / 2
+    return is_significantly_more(*cand, *base, alpha=half) or is_significantly_more(
+        *base, *cand, alpha=half
+    )
 
 
-def _repeats(baseline: Arm, candidate: Arm, n_tasks: int) -> int:
+def _repeats(arms: Arms) -> int:
     """Repeats of the golden task that has the fewest, at least 1."""
-    counts = [np.bincount(arm.tasks, minlength=n_tasks) for arm in (baseline, candidate)]
-    return max(1, int(min(count.min() for count in counts)))
+    n = len(arms.tasks)
+    counts = [np.bincount(arm.tasks, minlength=n) for arm in arms[:2]]
+    return max(1, min((int(count.min()) for count in counts if count.size), default=1))
+
+
+def _require_known_tasks(arms: Arms) -> None:
+    for arm in arms[:2]:
+        if arm.n_runs and not 0 <= arm.tasks.min() <= arm.tasks.max() < len(arms.tasks):
+            raise ValueError(f"a task is outside 0..{len(arms.tasks) - 1}")

@@ -79,8 +79,6 @@ async def open_endpoint(
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes | None:
     """The whole body, or None as soon as it is too long."""
-    if (answer.content_length or 0) > MAX_ANSWER_BYTES:
-        return None
     chunks: list[bytes] = []
     size = 0
     async for chunk in answer.content.iter_any():

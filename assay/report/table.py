@@ -17,12 +17,12 @@ MAX_ROWS = 10
 
 _LABELS = {
     ("total_tokens", "p95"): "p95 tokens",
-    ("total_tokens", "tail"): "tail of tokens",
+    ("total_tokens", "tail"): "tail tokens",
     ("total_tokens", "mean"): "mean tokens",
-    ("tool_calls", "mean"): "mean tool calls",
+    ("tool_calls", "mean"): "tool calls",
     ("success", "drop"): "success",
-    ("spend_usd", "mean"): "mean spend, $",
-    ("latency_s", "p95"): "p95 latency, s",
+    ("spend_usd", "mean"): "mean spend $",
+    ("latency_s", "p95"): "p95 latency s",
 }
 
 
@@ -38,13 +38,14 @@ def decision_page(decision: Decision) -> RenderableType:
 
 def gates_table(decision: Decision) -> Table:
     """One row a gate; those without a margin are reported only."""
-    refs = (f"{prompt.name}:{prompt.version}" for prompt in (decision.baseline, decision.candidate))
+    versions = (prompt.version for prompt in (decision.baseline, decision.candidate))
     table = Table(box=None, pad_edge=False)
-    table.add_column("gate")
-    for ref in refs:
-        table.add_column(clean_name(ref), justify="right")
-    for header in ("change", "limits", "allowed"):
-        table.add_column(header, justify="right")
+    table.add_column("gate", no_wrap=True)
+    for version in versions:
+        table.add_column(clean_name(version), justify="right")
+    table.add_column("change", justify="right", no_wrap=True)
+    table.add_column("sure to be within", justify="right", no_wrap=True)
+    table.add_column("allowed", justify="right", no_wrap=True)
     table.add_column("result")
     for gate in decision.gates:
         table.add_row(*_gate_row(gate))
@@ -58,18 +59,26 @@ def _headline(decision: Decision) -> Text:
 
 def _gate_row(gate: Gate) -> list[Text]:
     name = _LABELS.get((gate.metric, gate.statistic), f"{gate.metric} {gate.statistic}")
-    result = gate.result if gate.margin is not None else "-"
+    result = gate.result if gate.margin is not None else "reported"
     note = f" ({gate.note})" if gate.note else ""
     cells = [
         name,
         _number(gate.baseline, gate),
         _number(gate.candidate, gate),
         _change(gate.ratio if gate.difference is None else gate.difference, gate),
-        f"{_change(gate.lower, gate)} .. {_change(gate.upper, gate)}" if gate.upper else "-",
+        _limits(gate),
         _allowed(gate),
     ]
     style = RESULT_STYLES[gate.result] if gate.margin is not None else "dim"
     return [Text(cell) for cell in cells] + [Text(f"{result}{note}", style=style)]
+
+
+def _limits(gate: Gate) -> str:
+    """Both limits, the smaller first: a drop's are shown as changes of the share."""
+    if gate.lower is None or gate.upper is None:
+        return "-"
+    limits = (gate.upper, gate.lower) if gate.metric == "success" else (gate.lower, gate.upper)
+    return " .. ".join(_change(limit, gate) for limit in limits)
 
 
 def _number(value: float | None, gate: Gate) -> str:
@@ -84,7 +93,7 @@ def _change(value: float | None, gate: Gate) -> str:
     if value is None:
         return "-"
     if gate.metric == "success":
-        return f"{-100 * value:+.1f} pt"
+        return f"{0.0 - 100 * value:+.1f} pt"
     return f"x{value:.2f}" if gate.ratio is not None else f"{value:+.3g}"
 
 

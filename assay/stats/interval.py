@@ -15,7 +15,7 @@ class Interval:
     level: float
     """One-sided confidence of each limit, in (0.5, 1)."""
     no_variance: bool = False
-    """The repeats of every task were alike: the limits are the exact figure, not a certainty."""
+    """Nothing varied where it counts: the limits are the bare figure, not a certainty."""
 
     def __post_init__(self) -> None:
         if not 0.5 < self.level < 1:

@@ -7,6 +7,8 @@ from assay.errors import NotEnoughEvidence
 from assay.stats.interval import Interval
 from assay.stats.samples import Floats, Ints
 
+_ROUNDING = 1e-9
+
 
 def wilson(successes: int, runs: int, *, level: float) -> Interval:
     """Score interval of one proportion.
@@ -17,6 +19,7 @@ def wilson(successes: int, runs: int, *, level: float) -> Interval:
         level: One-sided confidence of each limit, in (0.5, 1).
 
     Raises:
+        ValueError: The successes are more than the runs, or `level` is outside its range.
         NotEnoughEvidence: There are no runs.
 
     Source:
@@ -43,7 +46,15 @@ def newcombe(
 ) -> Interval:
     """Hybrid score interval of the first proportion less the other.
 
+    Args:
+        successes: In 0..runs.
+        runs: > 0.
+        other_successes: In 0..other_runs.
+        other_runs: > 0.
+        level: One-sided confidence of each limit, in (0.5, 1).
+
     Raises:
+        ValueError: The successes are more than the runs, or `level` is outside its range.
         NotEnoughEvidence: One of them has no runs.
 
     Source:
@@ -64,6 +75,9 @@ def newcombe(
 def fisher_more(events: int, runs: int, base_events: int, base_runs: int) -> float:
     """One-sided exact p-value that the first share is larger than the base's, in (0, 1].
 
+    Raises:
+        ValueError: There are more events than runs, or fewer than none.
+
     Source:
         Fisher (1935): the upper tail of the hypergeometric distribution.
 
@@ -80,6 +94,19 @@ def fisher_more(events: int, runs: int, base_events: int, base_runs: int) -> flo
         - _log_choose(total, runs)
     )
     return float(min(1.0, np.exp(logs).sum()))
+
+
+def is_significantly_more(
+    events: int, runs: int, base_events: int, base_runs: int, *, alpha: float
+) -> bool:
+    """Whether Fisher's one-sided test says at `alpha` that the first share is larger.
+
+    A p-value of exactly alpha counts, whatever its last digits were rounded to.
+
+    >>> is_significantly_more(3, 3, 0, 3, alpha=0.05)
+    True
+    """
+    return fisher_more(events, runs, base_events, base_runs) <= alpha * (1 + _ROUNDING)
 
 
 def _log_choose(n: int, k: Ints | int) -> Floats:

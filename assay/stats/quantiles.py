@@ -5,6 +5,7 @@ at each observed value, that the quantile lies below it. The ratio's distributio
 convolution of the two on logs.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,11 @@ from scipy.special import ndtr
 from assay.errors import NotEnoughEvidence
 from assay.stats.interval import Interval
 from assay.stats.samples import Floats, Ints, Sample
+from assay.stats.student import exp
 
 MIN_REPEATS = 3
 _NEGLIGIBLE = 1e-12
+_ROUNDING = 1e-9
 _BISECTIONS = 60
 
 
@@ -28,8 +31,6 @@ class QuantileDistribution(NamedTuple):
     """Probability that the quantile is at most each value, shape (k,)."""
     estimate: float
     """The smallest value with at least the share `quantile` of the runs at or below it."""
-    has_variance: bool
-    """Whether repeats of a task ever differed across the quantile."""
 
 
 def quantile_distribution(sample: Sample, *, quantile: float) -> QuantileDistribution:
@@ -42,10 +43,13 @@ def quantile_distribution(sample: Sample, *, quantile: float) -> QuantileDistrib
         quantile: In (0, 1).
 
     Raises:
-        NotEnoughEvidence: A task has fewer than three runs.
+        ValueError: `quantile` is outside its range.
+        NotEnoughEvidence: A task has fewer than three runs, or there are so few runs in all
+            that the quantile is simply the largest of them.
     """
     sample.require_repeats(MIN_REPEATS)
-    values, tasks, ranks = sample.in_task_order()
+    _require_runs_above(sample, quantile)
+    values, tasks, ranks = sample.in_task_order
     repeats = sample.repeats[tasks].astype(np.float64)
     order = np.argsort(values, kind="stable")
     share = np.cumsum((1.0 / (sample.n_tasks * repeats))[order])
@@ -54,12 +58,24 @@ def quantile_distribution(sample: Sample, *, quantile: float) -> QuantileDistrib
     distinct, last = _last_of_ties(values[order])
     share, variance = share[last], np.maximum(variance[last], 0.0)
     known = variance > _NEGLIGIBLE
-    sure = np.where(share >= quantile - 1e-9, 1.0, 0.0)
+    sure = np.where(share >= quantile - _ROUNDING, 1.0, 0.0)
     z = (share - quantile) / np.sqrt(np.where(known, variance, 1.0))
     below = np.maximum.accumulate(np.where(known, ndtr(z), sure))
     below[-1] = 1.0
-    estimate = float(distinct[np.searchsorted(share, quantile - 1e-9)])
-    return QuantileDistribution(distinct, below, estimate, bool(known.any()))
+    estimate = float(distinct[np.searchsorted(share, quantile - _ROUNDING)])
+    return QuantileDistribution(distinct, below, estimate)
+
+
+def quantile_estimate(sample: Sample, *, quantile: float) -> float:
+    """The quantile with golden tasks weighing the same, however few runs there are.
+
+    Raises:
+        NotEnoughEvidence: A task has no run.
+    """
+    sample.require_repeats(1)
+    order = np.argsort(sample.values, kind="stable")
+    share = np.cumsum(1.0 / (sample.n_tasks * sample.repeats[sample.tasks[order]]))
+    return float(sample.values[order][np.searchsorted(share, quantile - _ROUNDING)])
 
 
 def ratio_of_quantiles(
@@ -74,19 +90,34 @@ def ratio_of_quantiles(
         level: One-sided confidence of each limit, in (0.5, 1).
 
     Raises:
-        NotEnoughEvidence: A task has fewer than three runs, or a quantile is zero.
+        ValueError: `quantile` or `level` is outside its range.
+        NotEnoughEvidence: As `quantile_distribution`, or a quantile is zero.
 
     Source:
         Closed form of a stratified bootstrap's quantile distribution; docs/statistics.md.
     """
-    arms = [quantile_distribution(arm, quantile=quantile) for arm in (baseline, candidate)]
-    if min(arm.estimate for arm in arms) <= 0:
-        raise NotEnoughEvidence(f"the {quantile:.0%} quantile of an arm is zero")
-    estimate = arms[1].estimate / arms[0].estimate
-    if not any(arm.has_variance for arm in arms):
+    arms = (quantile_distribution(arm, quantile=quantile) for arm in (baseline, candidate))
+    return ratio_of_distributions(*arms, level=level)
+
+
+def ratio_of_distributions(
+    baseline: QuantileDistribution, candidate: QuantileDistribution, *, level: float
+) -> Interval:
+    """The ratio of two arms' quantiles from their distributions.
+
+    Where the limits meet (no repeat differed around the quantile) the interval is labelled
+    as one without variance: it is the exact ratio of these runs, not a sure one.
+
+    Raises:
+        NotEnoughEvidence: A quantile is zero.
+    """
+    if min(baseline.estimate, candidate.estimate) <= 0:
+        raise NotEnoughEvidence("a quantile of zero has no ratio")
+    estimate = candidate.estimate / baseline.estimate
+    lower, upper = (_log_ratio_limit(baseline, candidate, share) for share in (1 - level, level))
+    if upper - lower <= _ROUNDING:
         return Interval(estimate, estimate, estimate, level, no_variance=True)
-    lower, upper = (_log_ratio_limit(arms[0], arms[1], share) for share in (1 - level, level))
-    return Interval(estimate, float(np.exp(lower)), float(np.exp(upper)), level)
+    return Interval(estimate, exp(lower), exp(upper), level)
 
 
 def _log_ratio_limit(
@@ -104,6 +135,17 @@ def _log_ratio_limit(
         reached = mass @ below[np.searchsorted(logs, base_logs + middle, side="right")]
         low, high = (low, middle) if reached >= share else (middle, high)
     return float(high)
+
+
+def _require_runs_above(sample: Sample, quantile: float) -> None:
+    """Below 1 / (1 - quantile) runs no run lies above it, and the limits err 6-18 %."""
+    if not 0 < quantile < 1:
+        raise ValueError(f"quantile is {quantile}; it must be in (0, 1)")
+    needed = math.ceil(1 / (1 - quantile) - _ROUNDING)
+    if sample.values.size < needed:
+        raise NotEnoughEvidence(
+            f"there are {sample.values.size} runs; a p{100 * quantile:g} needs {needed} or more"
+        )
 
 
 def _spread(rank: Floats | Ints, repeats: Floats) -> Floats:

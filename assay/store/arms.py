@@ -40,7 +40,7 @@ def read_arm(table: pa.Table, prompt: PromptRef, *, tasks: Mapping[str, str]) ->
         prompt=prompt,
         tasks=numbers,
         metrics={name: _floats(runs[name]) for name in METRICS},
-        success=_flags(pc.fill_null(runs["success"], False)),
+        success=_floats(runs["success"]),
         infra=_flags(pc.equal(stops, StopReason.INFRA_ERROR.value)),
         cut=_flags(pc.and_(is_budget_stop, pc.not_equal(stops, expected))),
         violations=_violations(runs["violated_invariants"]),

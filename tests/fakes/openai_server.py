@@ -8,8 +8,8 @@ line, answers every question with one sentence, and tells at `/asked` how many i
 
 import argparse
 import asyncio
-import itertools
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -163,9 +163,9 @@ class FakeOpenAI:
 async def _serve(port: int, latency_s: float) -> None:
     reply = says("It takes two working days.", latency_s=latency_s, usage=(100, 8))
     async with FakeOpenAI([reply], port=port) as server:
-        print(server.base_url, flush=True)
-        for _ in itertools.count():
-            await asyncio.sleep(3600)
+        sys.stdout.write(f"{server.base_url}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -68,6 +68,13 @@ PARAMETERS = ModelRequestParameters(
 )
 
 
+class Answering(Protocol):
+    """Whatever executes tool calls."""
+
+    async def answer(self, call: ToolCallPart) -> ToolReturnPart:
+        """What the tool returns, as the loop hands it on."""
+
+
 @dataclass
 class Shop:
     """The shop's tools; a tool named in `broken` does not answer."""
@@ -75,7 +82,7 @@ class Shop:
     broken: frozenset[str] = frozenset()
     mails: list[dict[str, str]] = field(default_factory=list)
 
-    def answer(self, call: ToolCallPart) -> ToolReturnPart:
+    async def answer(self, call: ToolCallPart) -> ToolReturnPart:
         """What the tool returns, as the loop hands it on."""
         if call.tool_name in self.broken:
             return ToolReturnPart(
@@ -139,7 +146,7 @@ async def converse(
     model: Model,
     messages: list[ModelMessage],
     *,
-    shop: Shop | None = None,
+    shop: Answering | None = None,
     parameters: ModelRequestParameters = PARAMETERS,
 ) -> Talk:
     """Drive a model to its answer; fails when it needs more than 40 requests."""
@@ -158,7 +165,7 @@ async def converse(
             return Talk(messages, text.content, calls, batches, tokens)
         batches.append(len(wanted))
         calls += [(call.tool_name, call.args_as_dict()) for call in wanted]
-        messages.append(ModelRequest(parts=[shop.answer(call) for call in wanted]))
+        messages.append(ModelRequest(parts=[await shop.answer(call) for call in wanted]))
     raise AssertionError("the model does not come to an end")
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.models.scripted.instructions import MAX_PROMPT_CHARS, Breadth, read_instructions
+from assay.models.scripted.instructions import Breadth, read_instructions
+from assay.models.scripted.sentences import MAX_PROMPT_CHARS
 from assay.prompts import PromptVersion, system_prompt
 
 BROAD = """

@@ -100,8 +100,9 @@ async def test_it_answers_from_the_current_page_and_names_it() -> None:
 
 async def test_without_being_asked_it_cites_nothing() -> None:
     """Citing follows from the prompt as everything does."""
-    talk = await run("Answer using KB.", RETURN)
+    talk = await run("Answer using KB.", f"{RETURN} And where is NL-20001?")
     assert "45 days" in talk.output
+    assert "in transit" in talk.output
     assert "[" not in talk.output
 
 
@@ -152,6 +153,17 @@ async def test_a_mail_is_sent_once_to_the_given_address_under_a_key_of_the_run()
     await run(PLAIN, text, shop=shop, repeat=2)
     assert [mail["to"] for mail in shop.mails] == ["bo@example.com"] * 3
     assert len({mail["key"] for mail in shop.mails}) == 2
+
+
+async def test_a_mail_that_cannot_be_sent_is_tried_under_the_same_key_and_admitted() -> None:
+    """A second key would be a second mail once the server is back."""
+    shop = Shop(broken=frozenset({"send_email"}))
+    text = "Please e-mail me the status of NL-20001 to bo@example.com."
+    talk = await run(PLAIN, text, shop=shop)
+    tried = talk.named("send_email")
+    assert len(tried) == 2
+    assert tried[0] == tried[1]
+    assert "could not send" in talk.output
 
 
 async def test_instructions_in_a_page_are_neither_followed_nor_quoted() -> None:

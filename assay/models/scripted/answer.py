@@ -16,8 +16,9 @@ WORTH_QUOTING = 0.55
 MAX_FIELDS = 14
 MAX_FIELD_CHARS = 160
 MAX_LINE_CHARS = 4_000
-_PRIVATE = frozenset({"email", "mail", "address", "phone", "name", "customer", "card", "iban"})
+_PRIVATE = frozenset({"email", "mail", "address", "phone", "customer", "recipient", "card", "iban"})
 """Parts of the names of fields that are told to nobody: whoever writes may be a stranger."""
+_NAMES = frozenset({"name", "full_name", "first_name", "last_name", "surname"})
 _OPENINGS = ("", "Thank you for your message.", "Thanks for getting in touch.", "Happy to help.")
 
 
@@ -77,7 +78,9 @@ def _order_line(order: str, record: Mapping[str, Any], scene: Scene) -> str:
 
 
 def _may_be_told(name: str, value: object) -> bool:
-    if value is None or isinstance(value, bool) or not _PRIVATE.isdisjoint(name.lower().split("_")):
+    name = name.lower()
+    is_private = name in _NAMES or not _PRIVATE.isdisjoint(name.split("_"))
+    if value is None or isinstance(value, bool) or is_private:
         return False
     text = _plain(value)
     return "@" not in text and not instructs_reader(text)
@@ -91,10 +94,11 @@ def _plain(value: object) -> str:
 
 
 def _answered(scene: Scene) -> list[frozenset[str]]:
-    """The topics that some article read speaks of."""
-    return [
-        topic.stems for topic in scene.question.topics if scene.findings.is_answered(topic.stems)
-    ]
+    """The topics that some article read speaks of, and no order's record does."""
+    findings = scene.findings
+    # Beside an order's record a page has to speak of a topic within one sentence.
+    speaks_of = findings.is_settled if scene.question.orders else findings.is_answered
+    return [t.stems for t in scene.question.topics if not t.is_about_order and speaks_of(t.stems)]
 
 
 def _chosen(scene: Scene, topic: frozenset[str], said: set[str]) -> list[Quote]:
@@ -128,8 +132,7 @@ def _open_ends(scene: Scene) -> Iterator[str]:
     for gap in scene.evidence.gaps():
         if gap.role is Role.LOOKUP and gap.outcome is Outcome.MISSING:
             yield f"I could not find order {gap.target}. Could you check the number, please?"
-    failed = {gap.target for gap in scene.evidence.gaps() if gap.outcome is Outcome.FAILED}
-    for target in sorted(failed)[:3]:
+    for target in _failed(scene)[:3]:
         yield (
             f"I could not look up {target[:80]}: the system did not answer."
             " Shall I follow up as soon as it is back?"
@@ -138,10 +141,17 @@ def _open_ends(scene: Scene) -> Iterator[str]:
         yield _ask_about(unanswered, scene)
 
 
+def _failed(scene: Scene) -> list[str]:
+    """What could not be looked up because a tool did not answer."""
+    gaps = scene.evidence.gaps()
+    failed = [g for g in gaps if g.outcome is Outcome.FAILED and g.role is not Role.MAIL]
+    return sorted({gap.target for gap in failed})
+
+
 def _unanswered(scene: Scene) -> list[str]:
     """Words of the topics that nothing was found on; none where an order was what mattered."""
-    answered = _answered(scene)
-    if answered or scene.question.about_orders_only or scene.evidence.of(Role.LOOKUP):
+    settled = _answered(scene) or _failed(scene)
+    if settled or scene.question.about_orders_only or scene.evidence.of(Role.LOOKUP):
         return []
     return list(scene.question.keywords[:4])
 
@@ -165,5 +175,7 @@ def _mail_note(scene: Scene) -> Iterator[str]:
     question = scene.question
     if scene.evidence.of(Role.MAIL, Outcome.FOUND):
         yield f"I have sent this to {question.address}."
+    elif scene.evidence.of(Role.MAIL):
+        yield f"I could not send this to {question.address}. Shall I try again later?"
     elif question.wants_mail and question.address is None:
         yield "Which e-mail address should I send this to?"

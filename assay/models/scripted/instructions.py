@@ -11,19 +11,14 @@ from enum import StrEnum
 from functools import lru_cache
 
 from assay.models.scripted import lexicon
+from assay.models.scripted.sentences import sentences_of
 
-MAX_PROMPT_CHARS = 20_000
 NEGATION_REACH_WORDS = 9
-_ID_LINE = re.compile(r"^\[prompt_id=[^\]\n]*\][ \t]*$", re.MULTILINE)
-_BULLET = re.compile(r"^(?:[-*+•]|\d+[.)]|#+)\s+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*;\s*")
 _OWN_CONDITION = re.compile(
     r",?\s(?:and|but|then|or)\s+(?=(?:if|when|whenever|where|unless|once|should|in case)\b)"
     r"|,\s*(?=(?:if|when)\b[^,]*,\s*(?:then )?(?:ask|say|tell|offer|reply|apolog|escalat))"
 )
 _CLAUSE_END = re.compile(r",|\b(?:so|so that|in order|to ensure|to make sure|because|but|then)\b")
-_IF_AND_ONLY_IF = re.compile(r"\b(?:if|when),? and only (?:if|when),?")
-_CONCESSION = re.compile(r"\beven (?:if|when|where|though|after)\b[^,.]*|\bwhether or not\b[^,.]*")
 
 
 class Breadth(StrEnum):
@@ -54,7 +49,7 @@ def read_instructions(system_prompt: str) -> Instructions:
     >>> read_instructions("Be exhaustive only when a tool result is missing.").breadth.value
     'when_missing'
     """
-    sentences = tuple(_sentences(_own_text(system_prompt)))
+    sentences = tuple(sentences_of(system_prompt))
     return Instructions(
         breadth=_breadth(sentences),
         brief=any(_asks(lexicon.BRIEF, each) for each in sentences),
@@ -63,49 +58,6 @@ def read_instructions(system_prompt: str) -> Instructions:
         cites=any(_asks(lexicon.CITING, each) for each in sentences),
         clarifies=any(_asks(lexicon.CLARIFYING, each) for each in sentences),
     )
-
-
-def _own_text(system_prompt: str) -> str:
-    """The prompt without the preamble that every prompt has in common."""
-    id_line = _ID_LINE.search(system_prompt)
-    text = system_prompt if id_line is None else system_prompt[id_line.end() :]
-    return text[:MAX_PROMPT_CHARS]
-
-
-def _sentences(text: str) -> Iterator[str]:
-    """Sentences in lower case; the bullets below `When ...:` each begin with that line."""
-    heading = ""
-    for block, is_bullet in _blocks(text):
-        heading = heading if is_bullet else ""
-        if block.endswith(":"):
-            heading = block.rstrip(":") + ", "
-            continue
-        for sentence in _SENTENCE_END.split(block):
-            if sentence:
-                yield _plain(heading + sentence)
-
-
-def _blocks(text: str) -> list[tuple[str, bool]]:
-    """Paragraphs and bullets, hard-wrapped lines joined, and whether each is a bullet."""
-    blocks: list[tuple[str, bool]] = []
-    fresh = True
-    for line in text.splitlines():
-        stripped = line.strip()
-        bullet = _BULLET.match(stripped)
-        if bullet or (fresh and stripped):
-            start = bullet.end() if bullet else 0
-            blocks.append((stripped[start:], bullet is not None))
-        elif stripped:
-            blocks[-1] = (f"{blocks[-1][0]} {stripped}", blocks[-1][1])
-        fresh = not stripped
-    return blocks
-
-
-def _plain(sentence: str) -> str:
-    """Lower case, straight quotes, single spaces; concessions (`even if ...`) left out."""
-    text = " ".join(sentence.lower().replace("\u2019", "'").replace("**", "").split())
-    text = _IF_AND_ONLY_IF.sub("only if", text)
-    return _CONCESSION.sub("", text.replace("not only", ""))
 
 
 def _breadth(sentences: tuple[str, ...]) -> Breadth:

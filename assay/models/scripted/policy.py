@@ -132,7 +132,7 @@ def _worth_reading(scene: Scene, open_topics: list[Topic]) -> list[str]:
 
 
 def _search_more(scene: Scene, plan: Plan) -> Iterator[Call]:
-    """Further searches: planned ones."""
+    """The further searches that were planned."""
     done = len(scene.evidence.of(Role.SEARCH))
     if 0 < done < plan.searches and scene.findings.hits and not scene.question.is_vague:
         yield from _queries(scene, count=min(plan.searches - done, plan.searches_at_once))

@@ -1,0 +1,81 @@
+"""What tests of the whole share: copies of the sample workspace, commands, one Prefect server."""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from assay import server
+from tests.commands import WARM, Assay
+
+settings.register_profile("assay", deadline=None)
+settings.load_profile("assay")
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ("assay.yaml", "golden", "prompts", "support_desk")
+OURS = ("PREFECT_", "ASSAY_", "OPENAI_")
+
+Workspace = Callable[[], Path]
+
+
+def copy_sample(folder: Path) -> Path:
+    """A fresh copy of the repository's sample workspace, which no test may switch itself."""
+    folder.mkdir(parents=True)
+    for name in SAMPLE:
+        if (source := ROOT / name).is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder)
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Makes copies of the sample workspace."""
+    made: list[Path] = []
+
+    def copy() -> Path:
+        made.append(copy_sample(tmp_path / f"desk {len(made) + 1}"))
+        return made[-1]
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def clean_environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment without settings of Prefect's and Assay's, and a home without profiles."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**bare, "HOME": str(tmp_path_factory.mktemp("home"))}
+
+
+@pytest.fixture(scope="session")
+def prefect_environ(
+    tmp_path_factory: pytest.TempPathFactory, clean_environ: dict[str, str]
+) -> Iterator[dict[str, str]]:
+    """The environment of commands that use this session's one real Prefect server."""
+    folder = tmp_path_factory.mktemp("prefect server")
+    try:
+        found = server.ensure(folder, announce=print, environ=clean_environ)
+        yield {**clean_environ, **server.client_environment(found, clean_environ)}
+    finally:
+        server.stop(folder, announce=print)
+
+
+@pytest.fixture(scope="session")
+def assay(
+    tmp_path_factory: pytest.TempPathFactory, prefect_environ: dict[str, str]
+) -> Iterator[Assay]:
+    """Runs `assay` commands in processes of their own."""
+    multiprocessing.set_forkserver_preload(WARM)
+    with pytest.MonkeyPatch.context() as patch:
+        # Prefect reads its settings when it is imported: in the process that all are forked from.
+        for name in os.environ.keys() - prefect_environ.keys():
+            patch.delenv(name)
+        for name, value in prefect_environ.items():
+            patch.setenv(name, value)
+        patch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # read then, too
+        yield Assay(prefect_environ, tmp_path_factory.mktemp("printed"))

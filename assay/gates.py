@@ -1,6 +1,20 @@
-"""How much worse a candidate may be: one margin a gate."""
+"""How much worse a candidate may be: one margin a gate.
+
+Beside `assay.decision` and not in it: reading the configuration must not import SciPy.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field
+
+GATED = {
+    "p95_tokens": ("total_tokens", "p95"),
+    "tail_tokens": ("total_tokens", "tail"),
+    "mean_tokens": ("total_tokens", "mean"),
+    "mean_tool_calls": ("tool_calls", "mean"),
+    "success_drop": ("success", "drop"),
+    "mean_spend": ("spend_usd", "mean"),
+    "p95_latency": ("latency_s", "p95"),
+}
+"""Key of `Gates` -> metric and statistic, in the order of the report."""
 
 
 class Gates(BaseModel):
@@ -24,3 +38,8 @@ class Gates(BaseModel):
     """Drop of the share of successful runs: 0.10 is ten points."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Chance of a wrong promote at a margin, and of a wrong reject over all gates."""
+
+    @property
+    def shared_alpha(self) -> float:
+        """`alpha` over the number of gates that have a margin: each one's chance to reject."""
+        return self.alpha / max(1, sum(getattr(self, name) is not None for name in GATED))

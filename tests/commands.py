@@ -16,7 +16,11 @@ from pathlib import Path
 
 COLD = Path(sys.executable).with_name("assay")
 TIMEOUT_S = 120
-WARM = ["__main__", "flows.evaluate", "assay.commands.evaluate", "tests.commands"]
+WARM = [
+    "__main__", "tests.commands", "flows.evaluate", "assay.commands.evaluate",
+    "assay.models.scripted", "assay.report.table", "fastapi", "graphviz", "pandas",
+]  # fmt: skip
+"""What is imported once: ours, and what Prefect and PyArrow import as they go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,11 @@ def _become(
 ) -> None:
     """Turn this fresh process into the command; never returns."""
     import atexit
+    import signal
 
     from assay.cli import main
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as a terminal starts it
 
     for descriptor, path in ((1, out), (2, err)):
         with path.open("wb") as file:
@@ -110,15 +117,8 @@ def _become(
     os.chdir(workspace)
     os.environ.clear()
     os.environ.update(environ)
-    import cProfile, pstats, time
-    t0=time.time()
-    pr = cProfile.Profile()
-    before=set(sys.modules)
-    exit_code = pr.runcall(main, arguments)
-    t1=time.time()
+    exit_code = main(arguments)
     atexit._run_exitfuncs()  # multiprocessing leaves them out, and Prefect sends its last words there
-    print("TIMES", t1-t0, time.time()-t1, len(set(sys.modules)-before), sorted(set(sys.modules)-before)[:400], file=sys.stderr)
-    pstats.Stats(pr, stream=sys.stderr).sort_stats("cumtime").print_stats(60)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)

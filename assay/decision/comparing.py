@@ -125,15 +125,25 @@ def _with_change(blank: Comparison, found: Change) -> Comparison:
 def _qualified(
     row: Comparison, arms: Arms, *, known: Sequence[Flags], shared: Shared
 ) -> Comparison:
-    """Say what keeps the gate from passing: data that are cut off or missing."""
-    cut = [_share(arm.cut, arm.measured) for arm in arms[:2]]
-    row = replace(row, censored=max(cut) > MAX_MISSING)
-    if cut[0] > MAX_MISSING:
-        row = replace(row, note="budgets cut the baseline's runs short")
-    obstacle = _missing(arms, row.metric, known=known, shared=shared)
-    if cut[1] > MAX_MISSING:
-        obstacle = "budgets cut the candidate's runs short: a lower bound"
-    return replace(row, obstacle=row.obstacle or obstacle)
+    """Say what keeps the gate from passing or failing: data that are cut off or missing.
+
+    A cut run looks cheap: the candidate's make the change a lower bound, which cannot pass;
+    the baseline's alone make it an upper bound, which cannot fail.
+    """
+    baseline_is_cut, candidate_is_cut = (
+        _share(arm.cut, arm.measured) > MAX_MISSING for arm in arms[:2]
+    )
+    obstacle = row.obstacle or _missing(arms, row.metric, known=known, shared=shared)
+    if candidate_is_cut:
+        obstacle = obstacle or "budgets cut the candidate's runs short: a lower bound"
+    elif baseline_is_cut:
+        row = replace(row, note="budgets cut the baseline's runs short: an upper bound")
+    return replace(
+        row,
+        obstacle=obstacle,
+        censored=baseline_is_cut or candidate_is_cut,
+        may_fail=candidate_is_cut or not baseline_is_cut,
+    )
 
 
 def _missing(arms: Arms, metric: str, *, known: Sequence[Flags], shared: Shared) -> str | None:

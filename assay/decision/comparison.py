@@ -46,7 +46,9 @@ class Comparison:
     repeat_share: float = 1.0
     """Share of the squared error that more repeats would shrink; golden tasks' is the rest."""
     censored: bool = False
-    """More than 1 % of an arm's runs were cut by a budget: the change is a lower bound."""
+    """More than 1 % of an arm's runs were cut by a budget: the change is a bound."""
+    may_fail: bool = True
+    """False where the change is an upper bound."""
     obstacle: str | None = None
     """Why the gate cannot pass, whatever its limits say."""
     note: str | None = None
@@ -69,7 +71,7 @@ class Comparison:
         lower = self.change if self.lower is None else self.lower
         upper = self.change if self.upper is None else self.upper
         if lower > self.allowed * (1 + _ROUNDING):
-            return Result.FAIL
+            return Result.FAIL if self.may_fail else Result.UNDECIDED
         is_exact = self.upper is None
         passes = upper < self.allowed or (is_exact and upper <= self.allowed * (1 + _ROUNDING))
         return Result.PASS if passes and self.obstacle is None else Result.UNDECIDED

@@ -39,7 +39,7 @@ class Gate(_Part):
     """None: reported, not gated."""
     result: Literal["pass", "fail", "undecided"]
     censored: bool = False
-    """Budgets cut runs short: the change is a lower bound."""
+    """Budgets cut more than 1 % of an arm's runs short: the change is a bound; see `note`."""
     note: str | None = None
     """Why it cannot pass, or what a reader has to know of the figures."""
     top_tasks: tuple[str, ...] = ()

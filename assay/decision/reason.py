@@ -59,7 +59,8 @@ def _phrase(row: Comparison) -> str:
         return f"success {row.baseline:.1%} -> {row.candidate:.1%} ({_points(row)})"
     shown = _times if row.is_ratio else _signed
     limits = _limits(row.result, shown(row.lower), shown(row.upper))
-    why = f"; {row.obstacle}" if row.obstacle and row.result is Result.UNDECIDED else ""
+    obstacle = row.obstacle or (None if row.may_fail else row.note)
+    why = f"; {obstacle}" if obstacle and row.result is Result.UNDECIDED else ""
     return f"{name} {shown(row.change)} ({limits}allowed {shown(row.allowed)}{why})"
 
 

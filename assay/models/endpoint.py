@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from yarl import URL
 
 MAX_ANSWER_BYTES = 20_000_000
 """A longer body is not read to its end."""
 CONNECT_TIMEOUT_S = 10.0
+MIN_SECRET_BYTES = 8
+"""A shorter key is a placeholder such as `x` or `none`, and part of ordinary words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,7 @@ class Endpoint:
 
     session: aiohttp.ClientSession
     base_url: str
-    completions: URL
+    completions: str
     provider_name: str
     key: bytes
     """Empty without one. It must never be shown."""
@@ -39,12 +41,11 @@ class Endpoint:
             proxy=self.proxy,
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
         ) as answer:
-            text = await _bounded(answer)
-            return answer.status, answer.headers, None if text is None else self.without_key(text)
+            return answer.status, answer.headers, await _bounded(answer)
 
     def without_key(self, text: bytes) -> bytes:
-        """A server's text, in case it repeats the key."""
-        return text.replace(self.key, b"[api key]") if self.key else text
+        """A text that goes into an error, in case it repeats the key."""
+        return text.replace(self.key, b"[api key]") if len(self.key) >= MIN_SECRET_BYTES else text
 
 
 @asynccontextmanager
@@ -70,7 +71,7 @@ async def open_endpoint(
         yield Endpoint(
             session=session,
             base_url=base_url.rstrip("/"),
-            completions=URL(base_url.rstrip("/") + "/chat/completions"),
+            completions=base_url.rstrip("/") + "/chat/completions",
             provider_name=provider_name,
             key=(api_key or "").encode(),
             proxy=_proxy(base_url),
@@ -91,7 +92,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes | None:
 
 def _proxy(base_url: str) -> str | None:
     """The proxy that the environment names for this address; looked up once, not per request."""
-    url = URL(base_url)
-    if url.host is None or proxy_bypass(url.host):
+    url = urlsplit(base_url)
+    if url.hostname is None or proxy_bypass(url.hostname):
         return None
     return getproxies().get(url.scheme)

@@ -4,6 +4,7 @@ The harness must not cost more than the runs it makes; a provider's client libra
 spends about twenty times as much CPU on a request as this does.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -78,12 +79,19 @@ class OpenAICompatibleModel(Model[Any]):
         settings: ModelSettings = model_settings or {}
         body = self._writer.body(messages, settings, model_request_parameters)
         answer = await self._post(body, timeout_s=settings.get("timeout", REQUEST_TIMEOUT_S))
+        call_prefix = f"call_{len(messages)}"
+        with suppress(UnexpectedModelBehavior, ModelHTTPError):
+            return self._read(answer, call_prefix)
+        # It makes no sense, and the error will quote it.
+        return self._read(self._endpoint.without_key(answer), call_prefix)
+
+    def _read(self, answer: bytes, call_prefix: str) -> ModelResponse:
         return read_answer(
             answer,
             model_name=self._name,
             provider_name=self.system,
             provider_url=self.base_url,
-            call_prefix=f"call_{len(messages)}",
+            call_prefix=call_prefix,
         )
 
     async def _post(self, body: bytes, *, timeout_s: Any) -> bytes:
@@ -95,7 +103,8 @@ class OpenAICompatibleModel(Model[Any]):
             raise ModelConnectionError(self._name, self._words(error)) from error
         if status >= 300:
             told = {name: headers[name] for name in _TELLING_HEADERS if name in headers}
-            raise ModelHTTPError(status, self._name, quoted(answer or b""), headers=told)
+            words = quoted(self._endpoint.without_key(answer or b""))
+            raise ModelHTTPError(status, self._name, words, headers=told)
         if answer is None:
             raise UnexpectedModelBehavior(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
         return answer

@@ -5,9 +5,9 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic_ai.settings import ModelSettings
-from yarl import URL
 
 from assay.config import AgentSection
 from assay.errors import InputError
@@ -106,7 +106,7 @@ async def _open_endpoint(
     base_url = agent.base_url or OPENAI_URL
     where = _checked_address(base_url)
     settings, tokens_field = check_chat_settings(agent.model_settings)
-    wants_new_name = _KNOWS_ONLY_MAX_COMPLETION_TOKENS.search(where.host or "") is not None
+    wants_new_name = _KNOWS_ONLY_MAX_COMPLETION_TOKENS.search(where.hostname or "") is not None
     field = tokens_field or ("max_completion_tokens" if wants_new_name else "max_tokens")
     name = _OPENAI_PREFIX.sub("", agent.model, count=1)
     async with open_endpoint(
@@ -118,7 +118,7 @@ async def _open_endpoint(
         yield ModelSource(
             name=agent.model,
             params_hash=params_hash(
-                model=name, server=f"{where.host}{where.path}", settings=settings
+                model=name, server=f"{where.hostname}{where.path}", settings=settings
             ),
             price_ref=price_ref_at(base_url, name),
             max_concurrency=None,
@@ -129,9 +129,9 @@ async def _open_endpoint(
         )
 
 
-def _checked_address(base_url: str) -> URL:
-    where = URL(base_url)
-    if where.user or where.password or where.query_string:
+def _checked_address(base_url: str) -> SplitResult:
+    where = urlsplit(base_url)
+    if where.username or where.password or where.query:
         raise InputError(
             "agent.base_url holds a user, a password or a query",
             mend="give the key in an environment variable, named by agent.api_key_env",

@@ -22,13 +22,15 @@ _LABELS = {
     ("tool_calls", "mean"): "tool calls",
     ("success", "drop"): "success",
     ("spend_usd", "mean"): "mean spend $",
-    ("latency_s", "p95"): "p95 latency s",
+    ("latency_s", "p95"): "p95 seconds",
 }
 
 
 def decision_page(decision: Decision) -> RenderableType:
     """Everything that a person needs to believe or doubt the decision."""
     parts: list[RenderableType] = [_headline(decision), Text(), gates_table(decision)]
+    notes = dict.fromkeys(gate.note for gate in decision.gates if gate.note)
+    parts += [Text(f"* {note}", style="dim") for note in notes]
     if any(one.golden_task_id is None for one in decision.invariants):
         parts += [Text(), _invariants(decision)]
     if any(task.result != "same" for task in decision.tasks):
@@ -42,11 +44,11 @@ def gates_table(decision: Decision) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("gate", no_wrap=True)
     for version in versions:
-        table.add_column(clean_name(version), justify="right")
+        table.add_column(clean_name(version), justify="right", no_wrap=True)
     table.add_column("change", justify="right", no_wrap=True)
-    table.add_column("sure to be within", justify="right", no_wrap=True)
+    table.add_column("surely within", justify="right", no_wrap=True)
     table.add_column("allowed", justify="right", no_wrap=True)
-    table.add_column("result")
+    table.add_column("result", no_wrap=True)
     for gate in decision.gates:
         table.add_row(*_gate_row(gate))
     return table
@@ -60,7 +62,7 @@ def _headline(decision: Decision) -> Text:
 def _gate_row(gate: Gate) -> list[Text]:
     name = _LABELS.get((gate.metric, gate.statistic), f"{gate.metric} {gate.statistic}")
     result = gate.result if gate.margin is not None else "reported"
-    note = f" ({gate.note})" if gate.note else ""
+    mark = "*" if gate.note else ""
     cells = [
         name,
         _number(gate.baseline, gate),
@@ -70,7 +72,7 @@ def _gate_row(gate: Gate) -> list[Text]:
         _allowed(gate),
     ]
     style = RESULT_STYLES[gate.result] if gate.margin is not None else "dim"
-    return [Text(cell) for cell in cells] + [Text(f"{result}{note}", style=style)]
+    return [Text(cell) for cell in cells] + [Text(f"{result}{mark}", style=style)]
 
 
 def _limits(gate: Gate) -> str:
@@ -78,7 +80,8 @@ def _limits(gate: Gate) -> str:
     if gate.lower is None or gate.upper is None:
         return "-"
     limits = (gate.upper, gate.lower) if gate.metric == "success" else (gate.lower, gate.upper)
-    return " .. ".join(_change(limit, gate) for limit in limits)
+    low, high = (_change(limit, gate) for limit in limits)
+    return f"{low.removesuffix(' pt')} .. {high}"
 
 
 def _number(value: float | None, gate: Gate) -> str:

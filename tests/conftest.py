@@ -4,13 +4,15 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from assay import server
-from tests.commands import WARM, Assay
+from tests.commands import WARM, Assay, Ran
+from tests.fakes.desk_server import DeskServer
 
 settings.register_profile("assay", deadline=None)
 settings.load_profile("assay")
@@ -79,3 +81,38 @@ def assay(
             patch.setenv(name, value)
         patch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # read then, too
         yield Assay(prefect_environ, tmp_path_factory.mktemp("printed"))
+
+
+@pytest.fixture
+def desk() -> Iterator[DeskServer]:
+    """A model server that the test may hold."""
+    with DeskServer() as server:
+        yield server
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """The sample after `assay evaluate support:v15`; look, but change only copies of it."""
+
+    workspace: Path
+    before: bytes
+    """`assay.yaml` before."""
+    ran: Ran
+
+    @property
+    def evaluation(self) -> Path:
+        """The folder of its one evaluation."""
+        (journal,) = self.workspace.glob("results/*/journal.jsonl")
+        return journal.parent
+
+    def copy(self, folder: Path) -> Path:
+        """The same workspace again, to be changed."""
+        return shutil.copytree(self.workspace, folder / "copy")
+
+
+@pytest.fixture(scope="session")
+def promoted(assay: Assay, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
+    """The whole sample, evaluated once: 27 golden tasks x 2 prompts x 20 repeats."""
+    workspace = copy_sample(tmp_path_factory.mktemp("promoted") / "desk")
+    before = (workspace / "assay.yaml").read_bytes()
+    return Promoted(workspace, before, assay(workspace, "evaluate", "support:v15"))

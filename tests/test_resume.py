@@ -22,10 +22,6 @@ AT_ONCE = 4
 V14 = ("evaluate", "support:v14", "-j", str(AT_ONCE))
 
 
-@pytest.fixture
-def desk() -> Iterator[DeskServer]:
-    with DeskServer() as server:
-        yield server
 
 
 def decided(workspace: Path, evaluation_id: str | None = None) -> dict[str, Any]:

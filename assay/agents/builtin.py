@@ -233,7 +233,8 @@ class _Run:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cache_read_tokens,
-            reasoning_tokens=usage.details.get("reasoning_tokens", 0),
+            reasoning_tokens=usage.output_reasoning_tokens
+            or usage.details.get("reasoning_tokens", 0),
             spend_usd=spend_usd(self.price_ref, usage),
         )
 

@@ -10,24 +10,13 @@ from assay.decision.arms import Arm, Flags, TaskTraits
 from assay.decision.comparison import Comparison, Levels
 from assay.decision.statistics import CHANGES, LEVELS, Change, Statistic, difference
 from assay.errors import NotEnoughEvidence
-from assay.gates import Gates
+from assay.gates import GATED, Gates
 from assay.stats.proportions import newcombe
 from assay.stats.samples import Ints, Sample
 
 MAX_MISSING = 0.01
 """Above this share of budget-stopped or unmeasured runs a gate cannot pass."""
 TOP_TASKS = 3
-
-GATED = {
-    "p95_tokens": ("total_tokens", "p95"),
-    "tail_tokens": ("total_tokens", "tail"),
-    "mean_tokens": ("total_tokens", "mean"),
-    "mean_tool_calls": ("tool_calls", "mean"),
-    "success_drop": ("success", "drop"),
-    "mean_spend": ("spend_usd", "mean"),
-    "p95_latency": ("latency_s", "p95"),
-}
-"""Key of `Gates` -> metric and statistic."""
 
 
 class Arms(NamedTuple):
@@ -90,6 +79,8 @@ def _samples(arms: Arms, metric: str, shared: Shared) -> tuple[Sample, Sample]:
 
 
 def _measured(blank: Comparison, samples: tuple[Sample, Sample]) -> Comparison:
+    if not any(sample.values.any() for sample in samples):
+        return _nothing(blank)
     try:
         values = [LEVELS[blank.statistic](sample) for sample in samples]
         blank = replace(blank, baseline=values[0], candidate=values[1])
@@ -98,6 +89,13 @@ def _measured(blank: Comparison, samples: tuple[Sample, Sample]) -> Comparison:
         return _changed(blank, samples, CHANGES[blank.statistic])
     except NotEnoughEvidence as why:
         return replace(blank, obstacle=str(why))
+
+
+def _nothing(blank: Comparison) -> Comparison:
+    """Zero in every run of both arms: there is no ratio, and no rise either."""
+    zero = replace(blank, baseline=0.0, candidate=0.0, change=0.0, is_ratio=False)
+    margin = None if blank.margin is None else 0.0
+    return replace(zero, margin=margin, note="nothing used by either prompt")
 
 
 def _differing(blank: Comparison, samples: tuple[Sample, Sample]) -> Comparison:

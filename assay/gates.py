@@ -38,8 +38,3 @@ class Gates(BaseModel):
     """Drop of the share of successful runs: 0.10 is ten points."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Chance of a wrong promote at a margin, and of a wrong reject over all gates."""
-
-    @property
-    def shared_alpha(self) -> float:
-        """`alpha` over the number of gates that have a margin: each one's chance to reject."""
-        return self.alpha / max(1, sum(getattr(self, name) is not None for name in GATED))

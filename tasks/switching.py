@@ -31,7 +31,7 @@ def switch_prompts(plan: Plan, decision: Decision) -> Decision:
         action=PROMOTE,
         who=whoami(),
         at=datetime.now(UTC),
-        reason=decision.reason,
+        reason=decision.reason.removeprefix("promote: "),
         prompt_ids={prompt.ref: prompt.prompt_id for prompt in plan.prompts},
         evaluation_id=plan.evaluation_id,
         evidence_sha256=folder_of(plan).evidence_sha256(),

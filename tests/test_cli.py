@@ -194,9 +194,7 @@ def test_a_bug_keeps_its_traceback_and_exits_4(
     """Exit code 1 says that the prompt is bad; a bug must never say that."""
     (tmp_path / "sitecustomize.py").write_text(BUG.format(method=method))
     here = workspace()
-    ran = assay.cold(
-        here, "evaluate", "support:v14", "--repeats", "1", PYTHONPATH=str(tmp_path)
-    )
+    ran = assay.cold(here, "evaluate", "support:v14", "--repeats", "1", PYTHONPATH=str(tmp_path))
     assert (ran.exit_code, ran.out) == (4, "")
     assert "Traceback (most recent call last)" in ran.err
     assert "ZeroDivisionError: a bug put in on purpose" in ran.err

@@ -36,7 +36,7 @@ def test_the_reference_incident_is_rejected_every_time() -> None:
     for seed in range(40):
         found = simulate(seed, tokens=1.893, calls=11.0, repeats=5)
         assert found.verdict == "reject"
-        assert "tool calls x2." in found.reason
+        assert row(found, "tool_calls", "mean").result == "fail"
 
 
 def test_an_identical_prompt_is_promoted_most_of_the_time() -> None:

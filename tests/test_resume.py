@@ -22,8 +22,6 @@ AT_ONCE = 4
 V14 = ("evaluate", "support:v14", "-j", str(AT_ONCE))
 
 
-
-
 def decided(workspace: Path, evaluation_id: str | None = None) -> dict[str, Any]:
     """What the decision rests on: all of it but clocks and names."""
     found = list((workspace / "results").glob(f"{evaluation_id or '*'}/decision.json"))
@@ -81,7 +79,9 @@ def test_after_a_kill_the_same_command_finishes_and_pays_for_nothing_twice(
     assert ended(disturbed)[: len(finished)] == finished
     assert max(Counter(ended(disturbed)).values()) == 1
     assert decided(disturbed) == decided(undisturbed)
-    assert [len(list(the_evaluation(w).glob("files/outbox/*.json"))) for w in (disturbed, undisturbed)] == [24, 24]
+    assert [
+        len(list(the_evaluation(w).glob("files/outbox/*.json"))) for w in (disturbed, undisturbed)
+    ] == [24, 24]
 
 
 def test_a_kill_of_the_resumed_evaluation_is_resumed_by_its_id(

@@ -19,7 +19,7 @@ from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluati
 
 SHOWN_EVALUATIONS = 5
 SHOWN_SWITCHES = 3
-MAX_REASON_CHARS = 100
+MAX_LINE_CHARS = 110
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def status(arguments: argparse.Namespace) -> int:
     if history.entries:
         print("\nlast switches")
         for entry in reversed(history.entries[-SHOWN_SWITCHES:]):
-            print(f"  {_switch_line(entry)}")
+            print(f"  {_cut(_switch_line(entry))}")
     found = evaluations(_results(load_config(path, os.environ)))
     if found:
         print("\nlast evaluations")
@@ -133,7 +133,7 @@ def _refs(folder: EvaluationFolder) -> tuple[str, str]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_REASON_CHARS else f"{text[: MAX_REASON_CHARS - 1]}…"
+    return text if len(text) <= MAX_LINE_CHARS else f"{text[: MAX_LINE_CHARS - 1]}…"
 
 
 def _one_line(text: str) -> str:

@@ -76,7 +76,7 @@ def _on_evidence(
         action=PROMOTE,
         who=whoami(),
         at=datetime.now(UTC),
-        reason=arguments.reason or decision["reason"],
+        reason=arguments.reason or decision["reason"].removeprefix("promote: "),
         prompt_ids={prompt.ref: prompt.prompt_id},
         evaluation_id=folder.evaluation_id,
         evidence_sha256=folder.evidence_sha256(),

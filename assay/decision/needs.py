@@ -69,7 +69,9 @@ def _gate(row: Comparison, *, repeats: int, n_tasks: int) -> Needs:
         wanted = max(MIN_REPEATS, math.ceil(20 / max(1, n_tasks)))
         if repeats < wanted:
             return Needs(wanted, "")
-    if row.obstacle is not None or not row.may_fail or row.change is None or row.allowed is None:
+    if row.censored:
+        return Needs(None, "a wider budget of a run would decide it, more repeats would not")
+    if row.obstacle is not None or row.change is None or row.allowed is None:
         return Needs(None, "more repeats would not decide it")
     return _by_spread(row, repeats=repeats)
 

@@ -44,10 +44,22 @@ def reason_for(verdict: str, evidence: Evidence, *, advice: str | None) -> str:
         return f"reject: {', '.join([*found, *_bounds(evidence.invariants), *budget])}"
     if evidence.infra is not None:
         return f"inconclusive: {evidence.infra}; {advice}"
-    found = [_phrase(row) for row in gated if row.result is Result.UNDECIDED]
+    undecided = [row for row in gated if row.result is Result.UNDECIDED]
+    found = [_phrase(row) for row in undecided]
     found += _tasks(evidence.tasks, Finding.BLOCKS, "may have broken")
     found += _tasks(evidence.tasks, Finding.UNMEASURED, "has no result in one arm")
-    return f"inconclusive: {', '.join(budget + found)}; {advice}"
+    parts = [", ".join(budget + found), *_obstacles(undecided), advice]
+    return f"inconclusive: {'; '.join(part for part in parts if part)}"
+
+
+def _obstacles(rows: Sequence[Comparison]) -> list[str]:
+    """What keeps gates that have figures from being decided; said once for all of them."""
+    whys = [
+        row.obstacle or (None if row.may_fail else row.note)
+        for row in rows
+        if row.change is not None
+    ]
+    return [why for why in dict.fromkeys(whys) if why is not None]
 
 
 def _phrase(row: Comparison) -> str:
@@ -59,9 +71,7 @@ def _phrase(row: Comparison) -> str:
         return f"success {row.baseline:.1%} -> {row.candidate:.1%} ({_points(row)})"
     shown = _times if row.is_ratio else _signed
     limits = _limits(row.result, shown(row.lower), shown(row.upper))
-    obstacle = row.obstacle or (None if row.may_fail else row.note)
-    why = f"; {obstacle}" if obstacle and row.result is Result.UNDECIDED else ""
-    return f"{name} {shown(row.change)} ({limits}allowed {shown(row.allowed)}{why})"
+    return f"{name} {shown(row.change)} ({limits}allowed {shown(row.allowed)})"
 
 
 def _points(row: Comparison) -> str:

@@ -105,20 +105,20 @@ def _allowed(gate: Gate) -> str:
         return "-"
     if gate.metric == "success":
         return f"{-100 * gate.margin:+.1f} pt"
-    return f"x{1 + gate.margin:.2f}" if gate.difference is None else "+0"
+    return f"x{1 + gate.margin:.2f}" if gate.difference is None else f"{gate.margin:+.3g}"
 
 
 def _invariants(decision: Decision) -> Table:
     base, cand = decision.runs.baseline, decision.runs.candidate
     table = Table("bound broken", "baseline", "candidate", "result", box=None, pad_edge=False)
-    for one in decision.invariants:
-        if one.golden_task_id is None:
-            table.add_row(
-                Text(one.invariant),
-                f"{one.baseline_violations}/{base}",
-                f"{one.candidate_violations}/{cand}",
-                Text("regressed" if one.result == "broken" else "-"),
-            )
+    pooled = [one for one in decision.invariants if one.golden_task_id is None]
+    for one in pooled[:MAX_ROWS]:
+        table.add_row(
+            Text(clean_name(one.invariant)),
+            f"{one.baseline_violations}/{base}",
+            f"{one.candidate_violations}/{cand}",
+            Text("regressed" if one.result == "broken" else "-"),
+        )
     return table
 
 

@@ -1,0 +1,63 @@
+"""Evaluations carried out in the test's own process, without Prefect and its second a time."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.decision import Judgement, TaskTraits, decide
+from assay.evaluation import Evaluation, open_evaluation
+from assay.plan import Plan, Request, prompt_ref, settle
+from assay.records import RunRecord
+from assay.store.arms import read_arm
+from assay.store.parquet import runs_table
+
+
+def planned(workspace: Path, candidate: str, **asked: Any) -> Plan:
+    """The plan of `assay evaluate CANDIDATE` in a workspace."""
+    request = Request(candidate=candidate, config=workspace / "assay.yaml", **asked)
+    return settle(request, environ={}, now=datetime.now(UTC))
+
+
+def carried_out(
+    plan: Plan, *, at_once: int = 16, on_run: Callable[[RunRecord], None] = lambda _: None
+) -> list[RunRecord]:
+    """Make all runs that are missing; all finished ones, as the journal has them."""
+
+    async def carry_out() -> list[RunRecord]:
+        async with open_evaluation(plan, on_run=on_run, max_concurrency=at_once) as evaluation:
+            await asyncio.gather(*all_runs(evaluation))
+            return evaluation.folder.finished_runs()
+
+    return asyncio.run(carry_out())
+
+
+def all_runs(evaluation: Evaluation) -> list[Any]:
+    """A coroutine for each run of the evaluation."""
+    return [
+        evaluation.make_run(cell, repeat=repeat, round_number=this_round.number)
+        for this_round in evaluation.rounds()
+        for cell in evaluation.cells
+        for repeat in this_round.repeats
+    ]
+
+
+def judged(plan: Plan, runs: list[RunRecord]) -> Judgement:
+    """The judgement on these runs."""
+    expected = {task.id: task.expect_stop_reason for task in plan.tasks}
+    baseline, candidate = (
+        read_arm(runs_table(runs), prompt_ref(prompt), tasks=expected) for prompt in plan.prompts
+    )
+    return decide(
+        baseline,
+        candidate,
+        tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
+        gates=plan.config.gates,
+        max_infra_error_share=plan.config.testing.max_infra_error_share,
+    )
+
+
+def what_it_did(run: RunRecord) -> dict[str, Any]:
+    """A run without its names and clocks: what must not hang on order or chance."""
+    return run.model_dump(exclude={"evaluation_id", "run_id", "started_at", "latency_s"})

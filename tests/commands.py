@@ -118,7 +118,7 @@ def _become(
     os.environ.clear()
     os.environ.update(environ)
     exit_code = main(arguments)
-    atexit._run_exitfuncs()  # multiprocessing leaves them out, and Prefect sends its last words there
+    atexit._run_exitfuncs()  # multiprocessing leaves them out; Prefect sends its last words there
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)

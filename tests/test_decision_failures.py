@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.decision import TaskTraits
-from tests.fakes.arms import arm, failing, flags, judge, traits
+from tests.fakes.arms import NO_GATES, arm, failing, flags, judge, traits
 
 
 def test_one_broken_task_of_many_is_rejected_although_the_mean_hardly_moves() -> None:
@@ -81,7 +81,7 @@ def test_a_golden_task_without_a_result_blocks_promotion() -> None:
     found = judge(arm(), lost, max_infra_error_share=1.0)
     assert found.tasks[4].finding == "unmeasured"
     assert found.verdict == "inconclusive"
-    both = judge(lost, lost, max_infra_error_share=1.0)
+    both = judge(lost, lost, max_infra_error_share=1.0, gates=NO_GATES)
     assert both.verdict == "inconclusive"
     assert "task 't4' has no result in one arm" in both.reason
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.store.evaluations import EvaluationFolder
+from assay.store.journal import read_lines
 from assay.store.parquet import read_runs
 from tests.carrying_out import carried_out, judged, planned, what_it_did
 from tests.conftest import Promoted, Workspace
@@ -120,13 +121,26 @@ def test_parquet_is_rebuilt_from_the_journal_without_duplicates(
 
 def test_every_run_left_its_start_with_prompt_and_budgets(promoted: Promoted) -> None:
     """A run that hangs for ever would else leave nothing at all."""
-    lines = [json.loads(line) for line in (promoted.evaluation / "journal.jsonl").open()]
+    lines = list(read_lines(promoted.evaluation / "journal.jsonl"))
     starts = {line["run_id"]: line for line in lines if line["type"] == "run_start"}
     ends = {line["run"]["run_id"]: line["run"] for line in lines if line["type"] == "run_end"}
     assert starts.keys() == ends.keys()
     for run_id, start in starts.items():
         assert start["prompt_id"] == ends[run_id]["prompt_id"]
         assert start["budgets"]["max_tool_calls"] == 40
+
+
+def test_a_file_from_before_a_column_was_added_stays_readable(
+    promoted: Promoted, tmp_path: Path
+) -> None:
+    """Last year's evaluations are compared with this year's."""
+    (file,) = promoted.evaluation.glob("runs/*.parquet")
+    old = tmp_path / "old.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["attempts"]), old)
+    both = read_runs([old, file])
+    assert both.schema.names == COLUMNS
+    assert both["attempts"].null_count == 1080
+    assert read_runs([old], columns=["attempts", "run_id"])["attempts"].null_count == 1080
 
 
 def few(workspace: Path, *, tasks: int = 4, repeats: int = 3) -> Path:

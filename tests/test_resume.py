@@ -5,7 +5,7 @@ import re
 import shlex
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from assay.store.journal import read_lines
 from tests.commands import Assay, Ran
-from tests.conftest import Workspace
+from tests.conftest import Promoted, Workspace, copy_sample
 from tests.fakes.desk_server import DeskServer, point_at
 
 pytestmark = pytest.mark.slow
@@ -22,11 +22,9 @@ AT_ONCE = 4
 V14 = ("evaluate", "support:v14", "-j", str(AT_ONCE))
 
 
-def decided(workspace: Path, evaluation_id: str | None = None) -> dict[str, Any]:
-    """What the decision rests on: all of it but clocks and names."""
-    found = list((workspace / "results").glob(f"{evaluation_id or '*'}/decision.json"))
-    assert len(found) == 1
-    decision: dict[str, Any] = json.loads(found[0].read_text())
+def decided(workspace: Path) -> dict[str, Any]:
+    """What the only decision says: all of it but clocks and names."""
+    decision: dict[str, Any] = json.loads((the_evaluation(workspace) / "decision.json").read_text())
     for name in ("evaluation_id", "seconds", "versions"):
         del decision[name]
     decision["gates"] = [gate for gate in decision["gates"] if gate["metric"] != "latency_s"]
@@ -56,32 +54,47 @@ def killed(assay: Assay, workspace: Path, desk: DeskServer, *, after: int) -> li
     return lost
 
 
-@pytest.mark.parametrize("after", [0, 1, 40])
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """An evaluation that nothing happened to."""
+
+    asked: list[str]
+    decided: dict[str, Any]
+    mails: int
+
+
+def mails(workspace: Path) -> int:
+    """How many mails the tools really sent."""
+    return len(list(the_evaluation(workspace).glob("files/outbox/*.json")))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(assay: Assay, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """What the others are held against."""
+    with DeskServer() as desk:
+        here = point_at(desk, copy_sample(tmp_path_factory.mktemp("undisturbed") / "desk"))
+        assert assay(here, *V14).exit_code == 1
+        assert len(set(desk.asked)) == len(desk.asked)
+        return Undisturbed(desk.asked, decided(here), mails(here))
+
+
+@pytest.mark.parametrize("after", [0, 40])
 def test_after_a_kill_the_same_command_finishes_and_pays_for_nothing_twice(
-    assay: Assay, workspace: Workspace, desk: DeskServer, after: int
+    assay: Assay, workspace: Workspace, desk: DeskServer, undisturbed: Undisturbed, after: int
 ) -> None:
     """Only what was in flight at the kill is asked again; the verdict is the undisturbed one."""
-    undisturbed = point_at(desk, workspace())
-    assert assay(undisturbed, *V14).exit_code == 1
-    asked = list(desk.asked)
-    assert len(set(asked)) == len(asked)
-
-    disturbed = point_at(desk, workspace())
-    desk.asked.clear()
-    lost = killed(assay, disturbed, desk, after=after)
-    finished = ended(disturbed)
-    again = assay(disturbed, *V14)
+    here = point_at(desk, workspace())
+    lost = killed(assay, here, desk, after=after)
+    finished = ended(here)
+    again = assay(here, *V14)
 
     assert again.exit_code == 1, again.err
-    assert f"going on with evaluation {the_evaluation(disturbed).name}" in again.err
-    assert Counter(desk.asked) - Counter(asked) == Counter(lost)
-    assert Counter(asked) - Counter(desk.asked) == Counter()
-    assert ended(disturbed)[: len(finished)] == finished
-    assert max(Counter(ended(disturbed)).values()) == 1
-    assert decided(disturbed) == decided(undisturbed)
-    assert [
-        len(list(the_evaluation(w).glob("files/outbox/*.json"))) for w in (disturbed, undisturbed)
-    ] == [24, 24]
+    assert f"going on with evaluation {the_evaluation(here).name}" in again.err
+    assert Counter(desk.asked) == Counter(undisturbed.asked) + Counter(lost)
+    assert ended(here)[: len(finished)] == finished
+    assert max(Counter(ended(here)).values()) == 1
+    assert decided(here) == undisturbed.decided
+    assert mails(here) == undisturbed.mails
 
 
 def test_a_kill_of_the_resumed_evaluation_is_resumed_by_its_id(
@@ -154,6 +167,20 @@ def test_a_living_evaluation_is_neither_taken_over_nor_in_the_way(
         runs = [line for line in read_lines(folder / "journal.jsonl") if line["type"] == "run_end"]
         assert len({run["run"]["run_id"] for run in runs}) == len(runs) == 24
         assert {run["run"]["evaluation_id"] for run in runs} == {folder.name}
+
+
+def test_a_kill_between_the_switch_and_its_report_is_gone_on_from_without_a_second_switch(
+    assay: Assay, promoted: Promoted, tmp_path: Path
+) -> None:
+    """The switch is done, recorded once, and the verdict is still told."""
+    here = promoted.copy(tmp_path)
+    files = [here / "assay.yaml", here / "history.jsonl"]
+    before = [file.read_bytes() for file in files]
+    (the_evaluation(here) / "decision.json").unlink()
+    ran = assay(here, "evaluate", "v15", "--resume", the_evaluation(here).name, "--json", "-")
+    assert ran.exit_code == 0, ran.err
+    assert json.loads(ran.out)["switched"] == {"from": "support:v13", "to": "support:v15"}
+    assert [file.read_bytes() for file in files] == before
 
 
 def refusal(ran: Ran) -> str:

@@ -87,9 +87,9 @@ def simulated_arm(
 def judge(baseline: Arm, candidate: Arm, **options: Any) -> Judgement:
     """The decision with the default gates."""
     n_tasks = int(max(baseline.tasks.max(initial=0), candidate.tasks.max(initial=0))) + 1
-    options = {
+    usual: dict[str, Any] = {
         "tasks": traits(n_tasks),
         "gates": Gates(),
         "max_infra_error_share": 0.05,
-    } | options
-    return decide(baseline, replace(candidate, prompt=CANDIDATE), **options)
+    }
+    return decide(baseline, replace(candidate, prompt=CANDIDATE), **(usual | options))

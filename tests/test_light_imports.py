@@ -1,0 +1,98 @@
+"""What must answer at once imports little. Times are measured in bench/, not asserted here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Workspace
+
+HEAVY = {"prefect", "pydantic_ai", "pyarrow", "scipy", "numpy", "pandas", "aiohttp", "httpx"}
+LIST = "; import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+
+AT_WORK = """
+from pathlib import Path
+from assay.prompts import load_prompt, system_prompt, verify_lock
+prompt = load_prompt(Path("prompts"), "support:v13")
+verify_lock(Path("prompts"), prompt)
+system_prompt(prompt)
+pass"""
+
+
+def imported(code: str, workspace: Path, environ: dict[str, str]) -> set[str]:
+    """Top-level modules that a fresh process has after some code."""
+    ran = subprocess.run(
+        [sys.executable, "-c", code + LIST],
+        cwd=workspace,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(ran.stdout.splitlines()[-1].split())
+
+
+def called(*arguments: str) -> str:
+    """Code that calls the command line as its script does."""
+    return (
+        "from assay.cli import main\n"
+        f"try: assert main({list(arguments)!r}) == 0\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "pass"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("evaluate", "--help"),
+        ("status",),
+        ("history",),
+        ("rollback",),
+        ("server", "status"),
+        ("golden", "check"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_runs_nothing_imports_nothing_heavy(
+    workspace: Workspace, clean_environ: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    """Two seconds of imports before `assay status` is two seconds of an incident."""
+    modules = imported(called(*arguments), workspace(), clean_environ)
+    assert "assay" in modules
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_the_rollback_imports_none_of_what_may_be_broken(
+    workspace: Workspace, clean_environ: dict[str, str]
+) -> None:
+    """A fault in the golden tasks' or the decision's code must not stand in its way."""
+    code = called("rollback") + "; import sys; print(*[n for n in sys.modules if 'assay' in n])"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=workspace(),
+        env=clean_environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    modules = set(ran.stdout.splitlines()[-1].split())
+    assert "assay.live" in modules
+    assert not any(
+        name.startswith(("assay.golden", "assay.config", "assay.decision", "assay.store"))
+        for name in modules
+    )
+
+
+def test_production_agents_import_the_standard_library_and_pyyaml_only(
+    workspace: Workspace, clean_environ: dict[str, str]
+) -> None:
+    """`import assay.prompts` happens in every production process: no new dependency there."""
+    here = workspace()
+    with_yaml = imported("import yaml", here, clean_environ)
+    new = imported(AT_WORK, here, clean_environ) - with_yaml
+    assert new - sys.stdlib_module_names == {"assay"}

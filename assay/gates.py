@@ -20,7 +20,7 @@ GATED = {
 class Gates(BaseModel):
     """Margins of the decision; a ratio's margin of 0.5 allows x1.5. Empty reports, ungated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     p95_tokens: float | None = Field(default=0.5, gt=0)
     """Rise of the 95th percentile of tokens per run, over all golden tasks."""

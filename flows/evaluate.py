@@ -40,7 +40,7 @@ async def evaluate(
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
         for this_round in evaluation.rounds():
             await make_runs(evaluation, this_round)
-        decision = decide(evaluation)
+        decision = decide(plan, evaluation.budget_spent)
     if switch:
         decision = switch_prompts(plan, decision)
     await publish(plan, decision)

@@ -5,24 +5,38 @@ that failed is a row in it. One task run per agent run would cost ten times as m
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from assay.evaluation import Cell, Evaluation, Round
+from assay.evaluation import Evaluation, Round
 
 
 async def make_runs(evaluation: Evaluation, this_round: Round) -> None:
     """Make one round's runs of every cell, in parallel."""
-    await asyncio.gather(*(run_cell(evaluation, cell, this_round) for cell in evaluation.cells))
-
-
-@task(task_run_name="{cell.label}", persist_result=False, cache_policy=NO_CACHE)
-async def run_cell(evaluation: Evaluation, cell: Cell, this_round: Round) -> None:
-    """One prompt on one golden task: this round's repeats, at once as far as slots allow."""
     await asyncio.gather(
         *(
-            evaluation.make_run(cell, repeat=repeat, round_number=this_round.number)
-            for repeat in this_round.repeats
+            run_cell(
+                cell.label,
+                partial(evaluation.make_run, cell, round_number=this_round.number),
+                this_round.repeats,
+            )
+            for cell in evaluation.cells
         )
     )
+
+
+@task(task_run_name="{label}", persist_result=False, cache_policy=NO_CACHE)
+async def run_cell(
+    label: str,  # noqa: ARG001 - names the task run
+    make_run: Callable[..., Awaitable[None]],
+    repeats: range,
+) -> None:
+    """One prompt on one golden task: this round's repeats, at once as far as slots allow.
+
+    Prefect looks through every collection and dataclass that a task is given, down to the
+    last finished run of an evaluation; into a function it does not look.
+    """
+    await asyncio.gather(*(make_run(repeat=repeat) for repeat in repeats))

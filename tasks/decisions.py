@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from assay.decision import Decision, EvaluationFacts, TaskTraits, document
 from assay.decision import decide as judge
 from assay.durable import replace_file
-from assay.evaluation import Evaluation, folder_of
+from assay.evaluation import folder_of
 from assay.plan import Plan, prompt_ref
 from assay.store.arms import read_arm, total_spend_usd
 from assay.store.parquet import read_runs
@@ -22,10 +22,9 @@ VERSIONED = ("assay", "prefect", "pydantic-ai-slim", "pyarrow", "scipy")
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def decide(evaluation: Evaluation) -> Decision:
+def decide(plan: Plan, spent_budget: str | None) -> Decision:
     """Compare the arms' runs, read back from Parquet, and judge."""
-    plan = evaluation.plan
-    runs = read_runs(evaluation.folder.rebuild_parquet())
+    runs = read_runs(folder_of(plan).rebuild_parquet())
     expected = {task.id: task.expect_stop_reason for task in plan.tasks}
     refs = [prompt_ref(prompt) for prompt in plan.prompts]
     baseline, candidate = (read_arm(runs, ref, tasks=expected) for ref in refs)
@@ -35,12 +34,12 @@ def decide(evaluation: Evaluation) -> Decision:
         tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
         gates=plan.config.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
-        spent_budget=evaluation.budget_spent,
+        spent_budget=spent_budget,
     )
     facts = EvaluationFacts(
         evaluation_id=plan.evaluation_id,
         rounds=1,
-        stopped_early=evaluation.budget_spent is not None,
+        stopped_early=spent_budget is not None,
         spend_usd=total_spend_usd(runs, refs),
         seconds=(datetime.now(UTC) - plan.created_at).total_seconds(),
         seed=plan.seed,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pyarrow.parquet as pq
 import pytest
 
@@ -36,7 +36,8 @@ def parquet(promoted: Promoted) -> str:
 
 
 def asked(query: str, promoted: Promoted) -> list[Any]:
-    return duckdb.sql(query.replace("RUNS", f"'{parquet(promoted)}'")).fetchall()
+    with duckdb.connect() as database:
+        return database.execute(query.replace("RUNS", f"'{parquet(promoted)}'")).fetchall()
 
 
 def test_the_columns_are_the_contracts_names_in_its_order(promoted: Promoted) -> None:
@@ -140,7 +141,6 @@ def test_a_file_from_before_a_column_was_added_stays_readable(
     both = read_runs([old, file])
     assert both.schema.names == COLUMNS
     assert both["attempts"].null_count == 1080
-    assert read_runs([old], columns=["attempts", "run_id"])["attempts"].null_count == 1080
 
 
 def few(workspace: Path, *, tasks: int = 4, repeats: int = 3) -> Path:

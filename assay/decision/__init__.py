@@ -15,6 +15,7 @@ document   the decision as it is printed and kept: the JSON of the contract
 
 from assay.decision.arms import Arm, TaskTraits
 from assay.decision.document import Decision, EvaluationFacts, document
+from assay.decision.looks import Look, judge_in_looks, look_repeats
 from assay.decision.verdict import Judgement, decide
 from assay.gates import Gates
 
@@ -24,7 +25,10 @@ __all__ = [
     "EvaluationFacts",
     "Gates",
     "Judgement",
+    "Look",
     "TaskTraits",
     "decide",
     "document",
+    "judge_in_looks",
+    "look_repeats",
 ]

@@ -28,6 +28,8 @@ class Arm:
     prompt: PromptRef
     tasks: Ints
     """Number of each run's golden task, 0-based."""
+    repeats: Ints
+    """Number of each run within its golden task, 1-based."""
     metrics: Mapping[str, Floats]
     """`total_tokens`, `tool_calls`, `spend_usd`, `latency_s`; NaN where it is not known."""
     success: Floats
@@ -38,6 +40,20 @@ class Arm:
     """Stopped by a budget where that was not expected: its cost is a lower bound."""
     violations: Mapping[str, Flags]
     """By bound (`max_tokens`, ...): whether the run broke it."""
+
+    def up_to(self, repeat: int) -> "Arm":
+        """The runs of the first repeats only."""
+        kept = self.repeats <= repeat
+        return Arm(
+            prompt=self.prompt,
+            tasks=self.tasks[kept],
+            repeats=self.repeats[kept],
+            metrics={name: values[kept] for name, values in self.metrics.items()},
+            success=self.success[kept],
+            infra=self.infra[kept],
+            cut=self.cut[kept],
+            violations={name: flags[kept] for name, flags in self.violations.items()},
+        )
 
     @property
     def n_runs(self) -> int:

@@ -9,12 +9,16 @@ from scipy.special import ndtri
 from assay.decision.comparison import Comparison, Result
 from assay.decision.evidence import Evidence
 from assay.decision.failures import Finding, TaskOutcome
+from assay.decision.statistics import QUANTILE
 from assay.stats.proportions import is_significantly_more
 from assay.stats.quantiles import MIN_REPEATS
 
 POWER = 0.8
 MAX_REPEATS = 1_000
 """More than this is no plan: only more golden tasks, or a wider margin, would help."""
+
+USUAL_P95_SPREAD = 3.6
+"""Runs x squared standard error of the log ratio of two p95; simulated, docs/statistics.md."""
 
 
 class Needs(NamedTuple):
@@ -65,8 +69,7 @@ def _each(evidence: Evidence, *, repeats: int, alpha: float) -> list[Needs]:
 
 def _gate(row: Comparison, *, repeats: int, n_tasks: int) -> Needs:
     if row.statistic == "p95" and row.change is None and row.candidate is not None:
-        # Too few runs for a p95: three of each task, and twenty of all.
-        wanted = max(MIN_REPEATS, math.ceil(20 / max(1, n_tasks)))
+        wanted = _for_a_p95(row, n_tasks=n_tasks)
         if repeats < wanted:
             return Needs(wanted, "")
     if row.censored:
@@ -74,6 +77,14 @@ def _gate(row: Comparison, *, repeats: int, n_tasks: int) -> Needs:
     if row.obstacle is not None or row.change is None or row.allowed is None:
         return Needs(None, "more repeats would not decide it")
     return _by_spread(row, repeats=repeats)
+
+
+def _for_a_p95(row: Comparison, *, n_tasks: int) -> int:
+    """Repeats for an unchanged p95, where there are too few runs to know its spread."""
+    room = math.log(row.allowed or 1.0)
+    z = float(ndtri(row.levels.upper) + ndtri(POWER))
+    runs = max(1 / (1 - QUANTILE), USUAL_P95_SPREAD * (z / room) ** 2)
+    return max(MIN_REPEATS, math.ceil(runs / max(1, n_tasks)))
 
 
 def _by_spread(row: Comparison, *, repeats: int) -> Needs:

@@ -50,6 +50,12 @@ class Judgement:
     """What would decide it; None where it is decided."""
 
     @property
+    def passed(self) -> frozenset[tuple[str, str]]:
+        """Metric and statistic of the gates that have passed."""
+        rows = (row for row in self.comparisons if row.margin is not None)
+        return frozenset((r.metric, r.statistic) for r in rows if r.result is Result.PASS)
+
+    @property
     def promotes(self) -> bool:
         """Whether the candidate may become active."""
         return self.verdict is Verdict.PROMOTE
@@ -64,6 +70,7 @@ def decide(
     max_infra_error_share: float,
     spent_budget: str | None = None,
     alpha: float | None = None,
+    passed_before: frozenset[tuple[str, str]] = frozenset(),
 ) -> Judgement:
     """Judge a candidate by the runs of both prompts on the same golden tasks.
 
@@ -78,6 +85,8 @@ def decide(
             is no promote.
         alpha: Error that this look may spend, in (0, 0.5); `gates.alpha` where there is
             one look.
+        passed_before: Metric and statistic of gates that passed at an earlier look; they
+            stay passed unless they fail.
 
     Raises:
         ValueError: `alpha` is outside its range, or a task is outside `tasks`.
@@ -87,8 +96,9 @@ def decide(
         raise ValueError(f"alpha is {alpha}; it must be in (0, 0.5)")
     arms, each = Arms(baseline, candidate, tasks), alpha / n_gates(gates)
     _require_known_tasks(arms)
+    rows = compare(arms, gates=gates, levels=Levels(1 - alpha, 1 - each))
     evidence = Evidence(
-        comparisons=tuple(compare(arms, gates=gates, levels=Levels(1 - alpha, 1 - each))),
+        comparisons=tuple(row.remembering(passed_before) for row in rows),
         tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alpha=alpha)),
         invariants=tuple(invariant_outcomes(baseline, candidate, tasks=tasks, alpha=each)),
         infra=_infra_obstacle(baseline, candidate, max_infra_error_share),

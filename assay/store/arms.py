@@ -12,7 +12,7 @@ from assay.stats.samples import Floats
 
 METRICS = ("total_tokens", "tool_calls", "spend_usd", "latency_s")
 COLUMNS = (
-    "prompt_id", "golden_task_id", "stop_reason", "success", "violated_invariants", *METRICS,
+    "prompt_id", "golden_task_id", "repeat", "stop_reason", "success", "violated_invariants", *METRICS,
 )  # fmt: skip
 """What a decision reads of a run."""
 
@@ -39,6 +39,7 @@ def read_arm(table: pa.Table, prompt: PromptRef, *, tasks: Mapping[str, str]) ->
     return Arm(
         prompt=prompt,
         tasks=numbers,
+        repeats=runs["repeat"].to_numpy().astype(np.int64),
         metrics={name: _floats(runs[name]) for name in METRICS},
         success=_floats(runs["success"]),
         infra=_flags(pc.equal(stops, StopReason.INFRA_ERROR.value)),

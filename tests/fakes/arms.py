@@ -38,7 +38,8 @@ def arm(n_tasks: int = 20, repeats: int = 20, **columns: Any) -> Arm:
     metrics = usual | {name: columns.pop(name) for name in usual if name in columns}
     nobody = np.zeros(tasks.size, dtype=np.bool_)
     made = Arm(
-        prompt=BASELINE, tasks=tasks, metrics=metrics, success=np.ones(tasks.size),
+        prompt=BASELINE, tasks=tasks, repeats=np.tile(np.arange(1, repeats + 1), n_tasks),
+        metrics=metrics, success=np.ones(tasks.size),
         infra=nobody, cut=nobody, violations={},
     )  # fmt: skip
     return replace(made, **columns)

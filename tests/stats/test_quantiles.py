@@ -55,6 +55,17 @@ def test_the_distribution_follows_its_definition(seed: int) -> None:
     assert fast.below == pytest.approx(by_the_definition(arm, 0.9), abs=1e-9)
 
 
+@given(seeds)
+def test_the_definition_holds_for_unequal_repeats(seed: int) -> None:
+    """Runs get lost: each golden task's spread is its own, by its own number of runs."""
+    arm, _ = pair_of(seed, repeats=8)
+    kept = np.random.default_rng(seed).random(arm.values.size) > 0.3
+    kept[np.arange(kept.size) % 8 < 3] = True
+    some = Sample(arm.values[kept], arm.tasks[kept], n_tasks=arm.n_tasks)
+    fast = quantile_distribution(some, quantile=0.9)
+    assert fast.below == pytest.approx(by_the_definition(some, 0.9), abs=1e-9)
+
+
 def test_the_distribution_weighs_golden_tasks_alike_whatever_their_repeats() -> None:
     """A task that was run more often must not pull the p95 to itself."""
     values = np.concatenate([np.full(300, 1.0), np.full(10, 2.0)])

@@ -1,5 +1,7 @@
 """What a mean would hide: broken golden tasks, critical ones, and bounds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,18 @@ def test_the_blocking_rule_is_from_four_fifths_to_one_fifth(
     """80 % -> 20 % of the repeats blocks; a task that was flaky all along does not."""
     arms = (arm(20, 5, success=failing({0: 5 - passes}, repeats=5)) for passes in (before, after))
     assert judge(*arms).tasks[0].finding == finding
+
+
+@pytest.mark.parametrize(("repeats", "before", "after"), [(2, 2, 0), (10, 8, 3)])
+def test_neither_two_repeats_nor_three_passes_of_ten_block(
+    repeats: int, before: int, after: int
+) -> None:
+    """The rule ends where it says: at three repeats, and at a fifth of them."""
+    arms = (
+        arm(20, repeats, success=failing({0: repeats - passes}, repeats=repeats))
+        for passes in (before, after)
+    )
+    assert judge(*arms).tasks[0].finding == "same"
 
 
 def test_a_task_that_is_mended_is_said_and_changes_no_verdict() -> None:
@@ -71,6 +85,23 @@ def test_a_single_failing_repeat_of_few_is_confirmed_by_fisher_at_best() -> None
     """One repeat each, one failure: p = .5 confirms nothing, whatever the margin says."""
     found = judge(arm(1, 1), arm(1, 1, success=np.zeros(1)), tasks=traits(1, critical=(0,)))
     assert found.tasks[0].finding == "suspect"
+
+
+def test_one_failure_is_confirmed_where_fisher_is_sure_among_the_critical_tasks() -> None:
+    """The only candidate run fails, 19 of 19 passed: p = .05 among one critical task of two."""
+    base = arm(2, 19)
+    kept = np.arange(38) >= 18
+    cand = replace(
+        base,
+        tasks=base.tasks[kept],
+        repeats=base.repeats[kept],
+        metrics={name: values[kept] for name, values in base.metrics.items()},
+        success=np.where(np.arange(20) == 0, 0.0, 1.0),
+        infra=base.infra[kept],
+        cut=base.cut[kept],
+    )
+    assert judge(base, cand, tasks=traits(2, critical=(0,))).tasks[0].finding == "broken"
+    assert judge(base, cand, tasks=traits(2, critical=(0, 1))).tasks[0].finding == "suspect"
 
 
 def test_a_golden_task_without_a_result_blocks_promotion() -> None:

@@ -1,13 +1,17 @@
 """Gates to verdict: when a candidate is promoted, rejected, or neither."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from assay.decision import Gates, Judgement
-from assay.decision.comparison import Comparison
+from assay.decision.comparison import Comparison, Levels
+from assay.decision.evidence import Evidence
+from assay.decision.needs import needs
 from tests.fakes.arms import NO_GATES, arm, failing, flags, judge, simulated_arm, traits
 from tests.fakes.samples import BETWEEN_TASKS
 
@@ -169,7 +173,10 @@ def test_a_metric_unknown_in_many_runs_cannot_pass() -> None:
 
 
 def test_fewer_than_three_repeats_leave_the_p95_undecided() -> None:
-    """Promote is impossible then; the figures are still shown, and three repeats are asked for."""
+    """Promote is impossible then; the figures are still shown, and a usual spread is planned for.
+
+    137 runs an arm for 80 % power at a margin of 50 %: 7 repeats of 20 golden tasks.
+    """
     found = judge(arm(20, 2), arm(20, 2))
     p95 = row(found, "total_tokens", "p95")
     assert p95.result == "undecided"
@@ -177,7 +184,10 @@ def test_fewer_than_three_repeats_leave_the_p95_undecided() -> None:
     assert found.verdict == "inconclusive"
     assert "a golden task has 2 runs; 3 or more are needed" in found.reason
     assert found.needs is not None
-    assert found.needs.repeats == 3
+    assert found.needs.repeats == 7
+    few = judge(arm(2, 2), arm(2, 2), gates=NO_GATES.model_copy(update={"p95_tokens": 9.0}))
+    assert few.needs is not None
+    assert few.needs.repeats == 10, "a p95 takes 20 runs"
 
 
 def test_fewer_than_three_repeats_can_still_reject() -> None:
@@ -262,6 +272,13 @@ def test_a_baseline_cut_by_budgets_cannot_fail_the_candidate() -> None:
     assert judge(arm(cut=flags(40)), arm()).verdict == "promote"
 
 
+def test_a_candidate_cut_like_its_baseline_can_still_fail() -> None:
+    """The incident under tight budgets: both are cut, and the candidate is dearer all the same."""
+    dear = arm(tool_calls=arm().metrics["tool_calls"] * 2, cut=flags(200))
+    found = judge(arm(cut=flags(8)), dear)
+    assert row(found, "tool_calls", "mean").result == "fail"
+
+
 def test_one_percent_of_cut_runs_is_tolerated() -> None:
     """A single run at its budget in 400 is no reason to withhold a verdict."""
     assert judge(arm(), arm(cut=flags(4))).verdict == "promote"
@@ -294,10 +311,29 @@ def test_infrastructure_errors_that_hit_one_arm_are_inconclusive() -> None:
         assert "hit the arms differently" in found.reason
 
 
+def lost_runs(count: int) -> dict[str, Any]:
+    """So many runs that the infrastructure lost."""
+    return {"infra": flags(count), "success": np.where(flags(count), np.nan, 1.0)}
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(5, "promote"), (6, "inconclusive")])
+def test_the_arms_lose_runs_differently_at_two_sided_five_percent(count: int, verdict: str) -> None:
+    """0 of 400 against 5 has p = .031 on its side, which chance does; against 6 it is .015."""
+    assert judge(arm(), arm(**lost_runs(count))).verdict == verdict
+
+
+def test_the_allowed_share_of_infrastructure_errors_holds_for_each_arm() -> None:
+    """Exactly the allowed 5 % is allowed; a bad arm is not averaged away by a good one."""
+    assert judge(arm(**lost_runs(20)), arm(**lost_runs(20))).verdict == "promote"
+    found = judge(arm(**lost_runs(17)), arm(**lost_runs(21)))
+    assert "infrastructure errors in 4.2% of the baseline's and 5.2%" in found.reason
+
+
 def test_no_runs_of_one_prompt_are_inconclusive() -> None:
     """An arm that never ran is not an arm without failures."""
     nobody = replace(
-        arm(), tasks=np.array([], dtype=np.int64), metrics={}, success=np.array([]),
+        arm(), tasks=np.array([], dtype=np.int64), repeats=np.array([], dtype=np.int64),
+        metrics={}, success=np.array([]),
         infra=np.array([], dtype=bool), cut=np.array([], dtype=bool),
     )  # fmt: skip
     found = judge(arm(), nobody)
@@ -331,6 +367,7 @@ def test_the_order_of_runs_changes_nothing() -> None:
     shuffled = replace(
         cand,
         tasks=cand.tasks[order],
+        repeats=cand.repeats[order],
         metrics={name: values[order] for name, values in cand.metrics.items()},
     )
     assert judge(base, shuffled).reason == judge(base, cand).reason
@@ -367,6 +404,24 @@ def test_the_repeats_that_are_asked_for_decide_it() -> None:
     decided = [look(typical).verdict != "inconclusive" for _ in range(60)]
     assert 3 < typical < 60
     assert np.mean(decided) > 0.6
+
+
+def test_a_change_above_its_margin_is_planned_for_failing() -> None:
+    """There a lower limit at the stricter level is what decides it, not an upper one."""
+    levels, error = Levels(upper=0.95, lower=0.99), 0.2
+    change, allowed = math.log(1.5), math.log(1.25)
+    open_gate = Comparison(
+        metric="total_tokens", statistic="mean", is_ratio=True, levels=levels, margin=0.25,
+        baseline=1.0, candidate=1.5, change=1.5,
+        lower=math.exp(change - float(ndtri(0.99)) * error),
+        upper=math.exp(change + float(ndtri(0.95)) * error),
+    )  # fmt: skip
+    evidence = Evidence(
+        comparisons=(open_gate,), tasks=(), invariants=(), infra=None, spent_budget=None
+    )
+    wanted = (change - allowed) / float(ndtri(0.99) + ndtri(0.8))
+    found = needs(evidence, repeats=10, alpha=0.05)
+    assert found.repeats == math.ceil(10 * (error / wanted) ** 2)
 
 
 def test_a_task_number_without_a_task_is_refused() -> None:

@@ -80,6 +80,7 @@ def test_the_json_says_what_the_judgement_says() -> None:
     calls = next(gate for gate in found["gates"] if gate["metric"] == "tool_calls")
     assert calls["ratio"] == pytest.approx(2.75)
     assert (calls["margin"], calls["result"]) == (0.25, "fail")
+    assert (calls["level"], calls["lower_level"]) == (0.95, pytest.approx(0.99))
     bound = next(one for one in found["invariants"] if one["golden_task_id"] is None)
     assert (bound["candidate_violations"], bound["result"]) == (30, "broken")
 
@@ -166,7 +167,14 @@ def test_unknown_keys_in_a_decision_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"p95_tokens": -0.1}, {"success_drop": 2.0}, {"alpha": 0.5}, {"p95": 0.1}]
+    "wrong",
+    [
+        {"p95_tokens": -0.1},
+        {"success_drop": 2.0},
+        {"alpha": 0.5},
+        {"p95": 0.1},
+        {"mean_tokens": math.inf},
+    ],
 )
 def test_gates_outside_their_range_are_refused(wrong: dict[str, float]) -> None:
     """A margin of -10 % or an unknown name would gate something else than was meant."""

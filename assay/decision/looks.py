@@ -1,0 +1,99 @@
+"""Looking at the runs as they come in, without erring more often for it.
+
+Repeats are made in rounds, and each round ends with a look. A look judges with the level
+that the spending function leaves it, so that all looks together err with `alpha`; the
+first that is sure ends the evaluation. What was judged follows from the runs alone:
+going on after a kill, or looking again, spends nothing twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.special import ndtr
+
+from assay.decision.arms import Arm, TaskTraits
+from assay.decision.verdict import Judgement, Verdict, decide
+from assay.gates import Gates
+from assay.stats.spending import boundaries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at the runs, and what it said."""
+
+    number: int
+    """1-based."""
+    repeats: int
+    """Repeats of each golden task that it saw."""
+    alpha: float
+    """One-sided error at which it judged."""
+    judgement: Judgement
+
+    @property
+    def decides(self) -> bool:
+        """Whether nothing more need be run."""
+        return self.judgement.verdict is not Verdict.INCONCLUSIVE
+
+
+def look_repeats(rounds: Sequence[int], *, repeats: int) -> tuple[int, ...]:
+    """Repeats at each look: the rounds below `repeats`, and `repeats` itself.
+
+    >>> look_repeats([3, 5, 8, 12, 20], repeats=10)
+    (3, 5, 8, 10)
+    """
+    return (*sorted({each for each in rounds if each < repeats}), repeats)
+
+
+def look_alphas(at: Sequence[int], *, alpha: float) -> tuple[float, ...]:
+    """One-sided error of each look, so that all of them together err with `alpha`.
+
+    Args:
+        at: Repeats at each look, increasing; the last is the whole plan.
+        alpha: In (0, 0.5).
+    """
+    shares = [repeats / at[-1] for repeats in at]
+    return tuple(float(ndtr(-z)) for z in boundaries(shares, alpha=alpha))
+
+
+def judge_in_looks(
+    baseline: Arm,
+    candidate: Arm,
+    *,
+    at: Sequence[int],
+    made: int,
+    tasks: Sequence[TaskTraits],
+    gates: Gates,
+    max_infra_error_share: float,
+    spent_budget: str | None = None,
+) -> tuple[Look, ...]:
+    """Every look that the runs allow, in order, up to the first that decides.
+
+    Args:
+        baseline: Runs of the prompt to compare with.
+        candidate: Runs of the prompt to judge.
+        at: Repeats at each look that is planned, increasing.
+        made: Looks whose runs have been made, 1 to len(at).
+        tasks: As for `decide`.
+        gates: As for `decide`.
+        max_infra_error_share: As for `decide`.
+        spent_budget: As for `decide`; it bears on the last look only.
+    """
+    looks: list[Look] = []
+    passed: frozenset[tuple[str, str]] = frozenset()
+    alphas = look_alphas(at, alpha=gates.alpha)
+    for number, (repeats, alpha) in enumerate(zip(at[:made], alphas, strict=False), start=1):
+        judgement = decide(
+            baseline.up_to(repeats),
+            candidate.up_to(repeats),
+            tasks=tasks,
+            gates=gates,
+            max_infra_error_share=max_infra_error_share,
+            spent_budget=spent_budget if number == made else None,
+            alpha=alpha,
+            passed_before=passed,
+        )
+        looks.append(Look(number=number, repeats=repeats, alpha=alpha, judgement=judgement))
+        passed |= judgement.passed
+        if looks[-1].decides:
+            break
+    return tuple(looks)

@@ -50,7 +50,7 @@ def test_a_switch_is_recorded_once_with_the_evaluation_and_its_evidence(promoted
     assert entry.cause.evaluation_id == promoted.evaluation.name
     runs = EvaluationFolder(promoted.evaluation)
     assert entry.cause.evidence_sha256 == runs.evidence_sha256()
-    assert entry.cause.reason.startswith("promote")
+    assert "p95 tokens" in entry.cause.reason
     assert entry.cause.prompt_ids["support:v15"].startswith("support:v15:")
 
 

@@ -91,22 +91,17 @@ def test_progress_ends_at_100_and_the_decision_is_an_artifact(
     assert "`support:v13` -> `support:v15`" in found["markdown"]
 
 
-def test_prefect_keeps_no_results(promoted: Promoted, clean_environ: dict[str, str]) -> None:
-    """The journal is the truth: a cached result could only contradict it."""
-    kept = Path(clean_environ["HOME"]) / ".prefect" / "storage"
-    assert not kept.exists() or not list(kept.iterdir())
-
-
-def test_the_flow_runs_from_its_entrypoint_as_a_deployment_calls_it(
-    workspace: Workspace, prefect_environ: dict[str, str]
+def test_the_flow_runs_from_its_entrypoint_and_prefect_keeps_no_result_of_it(
+    workspace: Workspace, prefect_environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """A schedule gives the candidate; the baseline is then whatever is active."""
-    here = workspace()
+    """A schedule gives the candidate only; a kept result could only contradict the journal."""
+    here, home = workspace(), tmp_path / "home"
+    home.mkdir()
     before = (here / "assay.yaml").read_bytes()
     ran = subprocess.run(
         [sys.executable, "-c", ENTRYPOINT, here / "assay.yaml"],
         cwd=ROOT,
-        env=prefect_environ,
+        env={**prefect_environ, "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -118,3 +113,4 @@ def test_the_flow_runs_from_its_entrypoint_as_a_deployment_calls_it(
     decision = json.loads((here / "results" / evaluation_id / "decision.json").read_text())
     assert decision["verdict"] == "reject"
     assert (here / "assay.yaml").read_bytes() == before
+    assert not (home / ".prefect" / "storage").exists()

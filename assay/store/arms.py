@@ -12,7 +12,8 @@ from assay.stats.samples import Floats
 
 METRICS = ("total_tokens", "tool_calls", "spend_usd", "latency_s")
 COLUMNS = (
-    "prompt_id", "golden_task_id", "repeat", "stop_reason", "success", "violated_invariants", *METRICS,
+    "prompt_id", "golden_task_id", "repeat", "stop_reason", "success",
+    "violated_invariants", *METRICS,
 )  # fmt: skip
 """What a decision reads of a run."""
 

@@ -1,0 +1,60 @@
+"""Whether two arms differ in nothing but their prompts: else a comparison says nothing."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+FIELDS = (
+    "agent", "model", "model_params_hash", "tools_hash", "golden_task_hash", "price_table",
+    "budgets_hash",
+)  # fmt: skip
+"""Columns that must be alike in both arms, where a log has them."""
+MAX_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing beside the prompt in which the arms differ."""
+
+    field: str
+    baseline: tuple[str, ...]
+    candidate: tuple[str, ...]
+    """Values of each arm; for `golden_task_hash` the golden tasks that differ."""
+
+    def __str__(self) -> str:
+        """`model: gpt-5 | gpt-5-mini`."""
+        return f"{self.field}: {_some(self.baseline)} | {_some(self.candidate)}"
+
+
+def differences(runs: pa.Table, *, baseline: str, candidate: str) -> list[Difference]:
+    """What differs between the arms beside the prompt.
+
+    Args:
+        runs: Runs of both, with `prompt_id`, `golden_task_id` and any of `FIELDS`.
+        baseline: A prompt_id.
+        candidate: Another one.
+    """
+    arms = [runs.filter(pc.equal(runs["prompt_id"], prompt)) for prompt in (baseline, candidate)]
+    found = []
+    for field in FIELDS:
+        if field in runs.column_names:
+            values = [_values(arm, field) for arm in arms]
+            if values[0] != values[1]:
+                only = [sorted(values[i] - values[1 - i]) for i in (0, 1)]
+                shown = [tuple(o or sorted(v)) for o, v in zip(only, values, strict=True)]
+                found.append(Difference(field, *shown))
+    return found
+
+
+def _values(arm: pa.Table, field: str) -> set[str]:
+    if field == "golden_task_hash":
+        pairs = arm.group_by(["golden_task_id", field]).aggregate([])
+        ids, hashes = pairs["golden_task_id"].to_pylist(), pairs[field].to_pylist()
+        return {f"{task} ({digest})" for task, digest in zip(ids, hashes, strict=True) if digest}
+    return {str(value) for value in pc.unique(arm[field]).to_pylist() if value is not None}
+
+
+def _some(values: tuple[str, ...]) -> str:
+    more = f" and {len(values) - MAX_SHOWN} more" if len(values) > MAX_SHOWN else ""
+    return ", ".join(value[:60] for value in values[:MAX_SHOWN]) + more or "none"

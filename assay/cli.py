@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"assay {version('assay')}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_evaluate(commands)
+    _add_compare(commands)
     _add_switching(commands)
     _add_reading(commands)
     _add_server(commands)
@@ -100,6 +101,38 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+
+
+def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "compare",
+        runs="comparing:compare",
+        says="Decide on a run log of any harness: JSON lines, CSV or Parquet.",
+    )
+    command.add_argument("runs", type=Path, metavar="RUNS", help="the log, or a folder of Parquet")
+    command.add_argument("--baseline", required=True, metavar="ID", help="prompt to compare with")
+    command.add_argument("--candidate", required=True, metavar="ID", help="prompt to judge")
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which of the log's columns is ours, such as success=resolved; others are guessed",
+    )
+    command.add_argument(
+        "--critical", action="append", default=[], metavar="TASK", help="a task that must not break"
+    )
+    command.add_argument(
+        "--allow-different",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="compare although the arms differ in this, such as model",
+    )
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
+    )
 
 
 def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -59,8 +59,7 @@ class Ledger:
     spend_usd: float = 0.0
 
     def add(self, run: RunRecord) -> None:
-        """Count one finished run."""
-        self.runs += 1
+        """Count what one finished run used; the run itself counts from its start."""
         self.tokens += run.total_tokens or 0
         self.spend_usd += run.spend_usd or 0.0
 
@@ -88,9 +87,11 @@ class Evaluation:
     _taped: dict[str, list[Exchange]]
     _finished: dict[str, RunRecord]
     _ledger: Ledger = field(init=False)
+    _not_made: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.plan.config.budgets.evaluation)
+        self._ledger.runs = len(self._finished)
         for run in self._finished.values():
             self._ledger.add(run)
 
@@ -111,8 +112,8 @@ class Evaluation:
 
     @property
     def budget_spent(self) -> str | None:
-        """The budget of the whole evaluation that is used up, if any."""
-        return self._ledger.exhausted()
+        """The budget of the whole evaluation that kept a run from being made, if any."""
+        return self._not_made
 
     async def make_run(self, cell: Cell, *, repeat: int, round_number: int) -> None:
         """Make one run and keep it, unless it is done already or the budget is spent."""
@@ -126,8 +127,11 @@ class Evaluation:
         if key.run_id in self._finished:
             return
         async with self.slots.at((repeat, cell.number)):
-            if self.budget_spent is None:
-                await self._make(cell, key, round_number)
+            if (budget := self._ledger.exhausted()) is not None:
+                self._not_made = budget
+                return
+            self._ledger.runs += 1
+            await self._make(cell, key, round_number)
 
     async def _make(self, cell: Cell, key: RunKey, round_number: int) -> None:
         started_at = datetime.now(UTC)
@@ -204,11 +208,11 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
-    with folder.lock():
-        folder.files.mkdir(exist_ok=True)
-        finished = {run.run_id: run for run in folder.finished_runs()}
-        taped = read_tapes(folder.tapes, finished=finished)
-        async with open_agent(plan.config) as agent:
+    async with open_agent(plan.config) as agent:  # first: bad tools leave no folder behind
+        with folder.lock():
+            folder.files.mkdir(exist_ok=True)
+            finished = {run.run_id: run for run in folder.finished_runs()}
+            taped = read_tapes(folder.tapes, finished=finished)
             with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:
                 if folder.header() is None:
                     journal.append(plan.header())

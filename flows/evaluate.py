@@ -41,7 +41,7 @@ async def evaluate(
         for this_round in evaluation.rounds():
             await make_runs(evaluation, this_round)
         decision = decide(plan, evaluation.budget_spent)
-    if switch:
-        decision = switch_prompts(plan, decision)
-    await publish(plan, decision)
+        if switch:
+            decision = switch_prompts(plan, decision)
+        await publish(plan, decision)
     return decision

@@ -5,8 +5,9 @@ that failed is a row in it. One task run per agent run would cost ten times as m
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,22 +17,20 @@ from assay.evaluation import Evaluation, Round
 
 async def make_runs(evaluation: Evaluation, this_round: Round) -> None:
     """Make one round's runs of every cell, in parallel."""
-    await asyncio.gather(
-        *(
-            run_cell(
-                cell.label,
-                partial(evaluation.make_run, cell, round_number=this_round.number),
-                this_round.repeats,
-            )
-            for cell in evaluation.cells
+    await _together(
+        run_cell(
+            cell.label,
+            partial(evaluation.make_run, cell, round_number=this_round.number),
+            this_round.repeats,
         )
+        for cell in evaluation.cells
     )
 
 
 @task(task_run_name="{label}", persist_result=False, cache_policy=NO_CACHE)
 async def run_cell(
     label: str,  # noqa: ARG001 - names the task run
-    make_run: Callable[..., Awaitable[None]],
+    make_run: Callable[..., Coroutine[Any, Any, None]],
     repeats: range,
 ) -> None:
     """One prompt on one golden task: this round's repeats, at once as far as slots allow.
@@ -39,4 +38,14 @@ async def run_cell(
     Prefect looks through every collection and dataclass that a task is given, down to the
     last finished run of an evaluation; into a function it does not look.
     """
-    await asyncio.gather(*(make_run(repeat=repeat) for repeat in repeats))
+    await _together(make_run(repeat=repeat) for repeat in repeats)
+
+
+async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it at once; when one part fails, the others have ended before this raises."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in work:
+                group.create_task(part)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None

@@ -173,10 +173,11 @@ class _Run:
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
             )
+            kept = _RESPONSE.dump_json(response)  # half characters cannot be written
         except Exception as error:  # the outside world's failure is data
             raise ModelFailed(error) from error
         self.attempts = max(self.attempts, attempts)
-        self.keep(step, None, _RESPONSE.dump_json(response), attempts=attempts)
+        self.keep(step, None, kept, attempts=attempts)
         return response
 
     async def make_calls(

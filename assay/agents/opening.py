@@ -24,6 +24,7 @@ async def open_agent(config: Config) -> AsyncIterator[Agent]:
     section = config.agent
     tools = [] if config.tools_path is None else load_tools(config.tools_path)
     toolbox = Toolbox(tools, allowed=section.allowed_tools)
+    _refuse_unknown_tools(config, toolbox.names)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
     async with open_model(
         section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
@@ -42,3 +43,15 @@ async def open_agent(config: Config) -> AsyncIterator[Agent]:
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
             attempts=config.execution.attempts,
         )
+
+
+def _refuse_unknown_tools(config: Config, tools: frozenset[str]) -> None:
+    """A limit on a tool that is not there would limit nothing."""
+    for key in ("allowed_tools", "max_calls_per_tool"):
+        for name in getattr(config.agent, key) or ():
+            if name not in tools:
+                raise InputError(
+                    f"agent.{key} names {name!r}, which is not a tool",
+                    path=config.path,
+                    mend=f"the tools are: {', '.join(sorted(tools)) or 'none'}",
+                )

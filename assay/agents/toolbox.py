@@ -19,6 +19,7 @@ from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import RunContext, Tool, ToolDefinition
 from pydantic_ai.usage import RunUsage
+from pydantic_core import to_json
 
 from assay.errors import InputError
 from assay.records import RunScope
@@ -34,8 +35,7 @@ class Toolbox:
         allowed: The names offered to the model; None offers all.
 
     Raises:
-        InputError: Two names become one when their dots are replaced, or an
-            allowed name is not among the tools.
+        InputError: Two names become one when their dots are replaced.
     """
 
     def __init__(self, tools: Iterable[Tool[Any]], *, allowed: Iterable[str] | None = None) -> None:
@@ -46,13 +46,8 @@ class Toolbox:
                 "two tools have the same name once dots become underscores",
                 mend="rename one of them",
             )
-        names = {tool.name for tool in every}
-        offered = names if allowed is None else set(allowed)
-        if unknown := sorted(offered - names):
-            raise InputError(
-                f"agent.allowed_tools names {unknown[0]!r}, which is not a tool",
-                mend=f"the tools are: {', '.join(sorted(names)) or 'none'}",
-            )
+        self.names = frozenset(tool.name for tool in every)
+        offered = self.names if allowed is None else frozenset(allowed)
         self.definitions = [
             _definition(wire, tool) for wire, tool in self._tools.items() if tool.name in offered
         ]
@@ -85,9 +80,10 @@ class Toolbox:
             result = await schema.call(
                 arguments, RunContext(deps=scope, model=model, usage=RunUsage())
             )
+            to_json(result)  # what cannot be written can be neither kept nor sent
         except ModelRetry as error:
             return _answer(call, _words(error), outcome="retried")
-        except Exception as error:  # noqa: BLE001 - a user's tool may raise anything
+        except (Exception, SystemExit) as error:  # a user's tool may raise anything, or exit
             return _answer(call, f"{type(error).__name__}: {_words(error)}", outcome="failed")
         return _answer(call, result, outcome="success")
 
@@ -111,7 +107,7 @@ def load_tools(path: Path) -> list[Tool[Any]]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"agent.tools cannot be imported: {type(error).__name__}: {_words(error)}",
             path=path,
@@ -158,7 +154,7 @@ def _answer(call: ToolCallPart, content: Any, *, outcome: Any) -> ToolReturnPart
 
 
 def _words(error: BaseException) -> str:
-    return str(error)[:MAX_ERROR_CHARS]
+    return str(error)[:MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
 
 
 def _line_in(error: BaseException, path: Path) -> int | None:

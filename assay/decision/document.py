@@ -124,6 +124,8 @@ class Decision(_Part):
     switched: Switched | None = None
     seed: int
     versions: dict[str, str]
+    allowed_different: tuple[str, ...] = ()
+    """In what beside the prompt the arms were allowed to differ, and did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class EvaluationFacts:
     seconds: float
     seed: int
     versions: Mapping[str, str]
+    allowed_different: tuple[str, ...] = ()
 
 
 def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
@@ -166,6 +169,7 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         ),
         seed=facts.seed,
         versions=dict(facts.versions),
+        allowed_different=facts.allowed_different,
     )
 
 

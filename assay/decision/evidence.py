@@ -13,7 +13,7 @@ class Evidence:
     comparisons: tuple[Comparison, ...]
     tasks: tuple[TaskOutcome, ...]
     invariants: tuple[InvariantOutcome, ...]
-    infra: str | None
-    """What the infrastructure did that leaves no verdict, in words."""
+    obstacle: str | None
+    """What leaves no verdict whatever the figures say, in words."""
     spent_budget: str | None
     """Budget of the evaluation that ended it early."""

@@ -65,6 +65,7 @@ def judge_in_looks(
     gates: Gates,
     max_infra_error_share: float,
     spent_budget: str | None = None,
+    obstacle: str | None = None,
 ) -> tuple[Look, ...]:
     """Every look that the runs allow, in order, up to the first that decides.
 
@@ -77,6 +78,7 @@ def judge_in_looks(
         gates: As for `decide`.
         max_infra_error_share: As for `decide`.
         spent_budget: As for `decide`; it bears on the last look only.
+        obstacle: As for `decide`.
     """
     looks: list[Look] = []
     passed: frozenset[tuple[str, str]] = frozenset()
@@ -91,6 +93,7 @@ def judge_in_looks(
             spent_budget=spent_budget if number == made else None,
             alpha=alpha,
             passed_before=passed,
+            obstacle=obstacle,
         )
         looks.append(Look(number=number, repeats=repeats, alpha=alpha, judgement=judgement))
         passed |= judgement.passed

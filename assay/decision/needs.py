@@ -41,7 +41,7 @@ def needs(evidence: Evidence, *, repeats: int, alpha: float) -> Needs:
     Source:
         Runs grow with the square of the standard error to be had; docs/statistics.md.
     """
-    if evidence.infra is not None:
+    if evidence.obstacle is not None:
         return Needs(None, "run it again once that is mended")
     found = _each(evidence, repeats=repeats, alpha=alpha)
     hopeless = next((one for one in found if one.repeats is None), None)

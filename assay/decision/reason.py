@@ -42,8 +42,8 @@ def reason_for(verdict: str, evidence: Evidence, *, advice: str | None) -> str:
         found = [_phrase(row) for row in gated if row.result is Result.FAIL]
         found += _tasks(evidence.tasks, Finding.REJECTS, "broke")
         return f"reject: {', '.join([*found, *_bounds(evidence.invariants), *budget])}"
-    if evidence.infra is not None:
-        return f"inconclusive: {evidence.infra}; {advice}"
+    if evidence.obstacle is not None:
+        return f"inconclusive: {evidence.obstacle}; {advice}"
     undecided = [row for row in gated if row.result is Result.UNDECIDED]
     found = [_phrase(row) for row in undecided]
     found += _tasks(evidence.tasks, Finding.BLOCKS, "may have broken")

@@ -71,6 +71,7 @@ def decide(
     spent_budget: str | None = None,
     alpha: float | None = None,
     passed_before: frozenset[tuple[str, str]] = frozenset(),
+    obstacle: str | None = None,
 ) -> Judgement:
     """Judge a candidate by the runs of both prompts on the same golden tasks.
 
@@ -87,6 +88,8 @@ def decide(
             one look.
         passed_before: Metric and statistic of gates that passed at an earlier look; they
             stay passed unless they fail.
+        obstacle: What leaves no verdict whatever the figures say, in words: the arms
+            are not comparable.
 
     Raises:
         ValueError: `alpha` is outside its range, or a task is outside `tasks`.
@@ -101,7 +104,7 @@ def decide(
         comparisons=tuple(row.remembering(passed_before) for row in rows),
         tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alpha=alpha)),
         invariants=tuple(invariant_outcomes(baseline, candidate, tasks=tasks, alpha=each)),
-        infra=_infra_obstacle(baseline, candidate, max_infra_error_share),
+        obstacle=obstacle or _infra_obstacle(baseline, candidate, max_infra_error_share),
         spent_budget=spent_budget,
     )
     return _judgement(arms, evidence, alpha=alpha)
@@ -126,8 +129,8 @@ def _judgement(arms: Arms, evidence: Evidence, *, alpha: float) -> Judgement:
 
 
 def _verdict(evidence: Evidence) -> Verdict:
-    """Infrastructure first, then reject, then promote; what is left is inconclusive."""
-    if evidence.infra is not None:
+    """Obstacles first, then reject, then promote; what is left is inconclusive."""
+    if evidence.obstacle is not None:
         return Verdict.INCONCLUSIVE
     gated = [row.result for row in evidence.comparisons if row.margin is not None]
     findings = {one.finding for one in evidence.tasks}

@@ -10,21 +10,25 @@ results/ID/lock             held by the process that works on it
 
 import fcntl
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 
 from assay.errors import CannotEvaluate, InputError
 from assay.records import RunRecord
-from assay.store.journal import read_lines
+from assay.store.journal import read_lines, writing
 
 RESUMABLE_FOR = timedelta(days=1)
 """An interrupted evaluation older than this is only resumed by its id."""
+
+_LOCK_WAIT_S = 1.0
+"""Whoever only looks whether an evaluation is being run holds its lock for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,14 @@ class EvaluationFolder:
         return self.path / "files"
 
     def header(self) -> dict[str, Any] | None:
-        """The journal's first line: what the evaluation is about."""
+        """The journal's first line: what the evaluation is about; None if it is not whole."""
         with self.journal.open("rb") as file:
             first = file.readline()
-        return orjson.loads(first) if first.endswith(b"\n") else None
+        try:
+            header = orjson.loads(first) if first.endswith(b"\n") else None
+        except orjson.JSONDecodeError:
+            return None  # one damaged folder must not hide the others
+        return header if isinstance(header, dict) and "inputs_hash" in header else None
 
     def finished_runs(self) -> list[RunRecord]:
         """The runs that the journal holds to the end, without duplicates, in a fixed order."""
@@ -103,26 +111,41 @@ class EvaluationFolder:
         """Work on this evaluation alone; the system frees the lock when the process dies.
 
         Raises:
-            CannotEvaluate: Another process works on it.
+            CannotEvaluate: Another process works on it, or the folder cannot be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CannotEvaluate(
-                    f"evaluation {self.evaluation_id} is being run by another process",
-                    mend="wait for it, or stop it first",
-                ) from None
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = self._lock_file.open("a")
+        with file:
+            deadline = time.monotonic() + _LOCK_WAIT_S
+            while not _locked(file):
+                if time.monotonic() >= deadline:
+                    raise CannotEvaluate(
+                        f"evaluation {self.evaluation_id} is being run by another process",
+                        mend="wait for it, or stop it first",
+                    )
+                time.sleep(0.01)
             yield
 
     def is_being_run(self) -> bool:
         """Whether a living process works on it."""
-        try:
-            with self.lock():
-                return False
-        except CannotEvaluate:
-            return True
+        if not self._lock_file.exists():
+            return False
+        with self._lock_file.open() as file:  # to look needs no right to write
+            return not _locked(file)
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / "lock"
+
+
+def _locked(file: TextIO) -> bool:
+    """Whether the lock could be taken; closing the file lets go of it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def evaluations(results: Path) -> list[EvaluationFolder]:

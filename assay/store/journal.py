@@ -9,11 +9,14 @@ import asyncio
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import jsonlines
 import orjson
+
+from assay.errors import CannotEvaluate
 
 
 class Journal:
@@ -23,9 +26,11 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.exists():
-            os.truncate(path, _whole_size(path.read_bytes()))
-        self._file = path.open("ab")
+        self._path = path
+        with writing(path):
+            if path.exists():
+                os.truncate(path, _whole_size(path.read_bytes()))
+            self._file = path.open("ab")
         self._writer = jsonlines.Writer(self._file, dumps=orjson.dumps, flush=True)
         self._appended = 0
         self._synced = 0
@@ -35,12 +40,20 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with writing(self._path):
+            try:
+                os.fsync(self._file.fileno())
+            finally:
+                self._file.close()
 
     def append(self, line: dict[str, Any]) -> None:
-        """Add one line. When this returns, the line survives a kill of the process."""
-        self._writer.write(line)
+        """Add one line. When this returns, the line survives a kill of the process.
+
+        Raises:
+            CannotEvaluate: It cannot be written.
+        """
+        with writing(self._path):
+            self._writer.write(line)
         self._appended += 1
 
     async def committed(self) -> None:
@@ -49,8 +62,21 @@ class Journal:
         async with self._syncing:
             if self._synced < wanted:
                 reached = self._appended
-                await asyncio.to_thread(os.fsync, self._file.fileno())
+                with writing(self._path):
+                    await asyncio.to_thread(os.fsync, self._file.fileno())
                 self._synced = reached
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A full disk and its like are no bugs: the block's OSError as a CannotEvaluate."""
+    try:
+        yield
+    except OSError as refused:
+        raise CannotEvaluate(
+            f"{path}: cannot be written: {refused.strerror}",
+            mend="mend that, then run the same command again: finished runs are kept",
+        ) from refused
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
+from assay.stats.samples import Ints
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "prompt_id": (
@@ -204,7 +205,7 @@ def _completed(runs: pa.Table, path: Path) -> pa.Table:
     return runs.append_column("repeat", numbers)
 
 
-def _numbers_in_cells(runs: pa.Table) -> np.ndarray:  # type: ignore[type-arg]
+def _numbers_in_cells(runs: pa.Table) -> Ints:
     """1, 2, 3, ... for the runs of each prompt and golden task, in the order of the log."""
     codes = [
         np.unique(runs[name].to_numpy(), return_inverse=True)[1]

@@ -417,7 +417,7 @@ def test_a_change_above_its_margin_is_planned_for_failing() -> None:
         upper=math.exp(change + float(ndtri(0.95)) * error),
     )  # fmt: skip
     evidence = Evidence(
-        comparisons=(open_gate,), tasks=(), invariants=(), infra=None, spent_budget=None
+        comparisons=(open_gate,), tasks=(), invariants=(), obstacle=None, spent_budget=None
     )
     wanted = (change - allowed) / float(ndtri(0.99) + ndtri(0.8))
     found = needs(evidence, repeats=10, alpha=0.05)

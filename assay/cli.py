@@ -25,7 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         module, function = arguments.command.split(":")
-        return int(getattr(import_module(f"assay.commands.{module}"), function)(arguments))
+        exit_code = int(getattr(import_module(f"assay.commands.{module}"), function)(arguments))
+        if sys.stdout is not None:  # it is None when it was closed (`assay status >&-`)
+            sys.stdout.flush()
+        return exit_code
     except AssayError as error:
         print_error(error)
         return error.exit_code
@@ -40,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print_error(CannotEvaluate(f"{error.strerror}: {error.filename or 'unknown file'}"))
         return CannotEvaluate.exit_code
-    except Exception:  # noqa: BLE001 - a bug keeps its traceback, but never looks like a reject
+    except (Exception, SystemExit):  # noqa: BLE001 - a bug keeps its traceback, but never looks like a reject
         traceback.print_exc()
         return EXIT_BUG
 

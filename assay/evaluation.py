@@ -107,8 +107,11 @@ class Evaluation:
         return len(self._finished)
 
     def rounds(self) -> Iterator[Round]:
-        """The rounds to make: for now all repeats in one."""
-        yield Round(1, range(1, self.plan.repeats + 1))
+        """The rounds to make, each up to the next look."""
+        made = 0
+        for number, repeats in enumerate(self.plan.looks, start=1):
+            yield Round(number, range(made + 1, repeats + 1))
+            made = repeats
 
     @property
     def budget_spent(self) -> str | None:

@@ -47,8 +47,14 @@ class Plan:
         return self.baseline, self.candidate
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """Repeats at each look at the runs; the last is `repeats`."""
+        rounds = self.config.testing.rounds
+        return (*sorted({each for each in rounds if each < self.repeats}), self.repeats)
+
+    @property
     def n_runs(self) -> int:
-        """Runs in all: prompts x golden tasks x repeats."""
+        """Runs at most: prompts x golden tasks x repeats."""
         return len(self.prompts) * len(self.tasks) * self.repeats
 
     @property
@@ -58,7 +64,7 @@ class Plan:
         inputs = {
             "prompts": [prompt.prompt_id for prompt in self.prompts],
             "golden": {task.id: task.hash for task in self.tasks},
-            "repeats": self.repeats,
+            "looks": self.looks,
             "seed": self.seed,
             "tools": _sha256(tools) if tools and tools.is_file() else None,
             "config": self.config.model_dump(mode="json", include={"agent", "budgets", "gates"}),

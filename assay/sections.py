@@ -50,6 +50,8 @@ class GoldenTesting(Section):
     """JSONL files of golden tasks, or patterns, from the configuration's folder."""
     repeats: Count = 20
     """Runs of each golden task by each prompt, at most."""
+    rounds: Several[Count] = (3, 5, 8, 12, 20)
+    """Repeats after which the runs are looked at; a clear verdict ends the evaluation there."""
     max_infra_error_share: float = Field(default=0.05, ge=0, le=1)
     """Share of runs lost to the infrastructure above which there is no verdict."""
     seed: int = Field(default=0, ge=0)

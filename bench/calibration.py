@@ -18,7 +18,7 @@ from multiprocessing import Pool
 
 import numpy as np
 
-from assay.decision import Arm, Gates, TaskTraits, judge_in_looks, look_repeats
+from assay.decision import Arm, Gates, TaskTraits, judge_in_looks
 from assay.records import PromptRef
 
 ROUNDS = (3, 5, 8, 12, 20)
@@ -100,7 +100,7 @@ def one_evaluation(job: tuple[World, int, int, bool, int]) -> tuple[str, int]:
     rng = np.random.default_rng(seed)
     levels = rng.normal(8.3, BETWEEN_TASKS, n_tasks)
     before = World(max_calls=world.max_calls)
-    at = (repeats,) if fixed else look_repeats(ROUNDS, repeats=repeats)
+    at = (repeats,) if fixed else (*(r for r in ROUNDS if r < repeats), repeats)
     looks = judge_in_looks(
         arm(rng, before, levels=levels, repeats=repeats),
         replace(arm(rng, world, levels=levels, repeats=repeats), prompt=PROMPT),

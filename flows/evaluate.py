@@ -4,7 +4,7 @@ from prefect import flow
 
 from assay.decision import Decision
 from tasks.cells import make_runs
-from tasks.decisions import decide, publish
+from tasks.decisions import look, publish
 from tasks.evaluations import begin, request, under_way
 from tasks.switching import switch_prompts
 
@@ -20,7 +20,7 @@ async def evaluate(
     switch: bool = True,
     evaluation_id: str | None = None,
 ) -> Decision:
-    """Run every golden task with both prompts, decide, and switch on promote.
+    """Run golden tasks with both prompts, look, go on until it is clear, switch on promote.
 
     Only `switch_prompts` changes what a user relies on: stop anywhere before it and the
     active prompt is untouched.
@@ -40,7 +40,9 @@ async def evaluate(
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
         for this_round in evaluation.rounds():
             await make_runs(evaluation, this_round)
-        decision = decide(plan, evaluation.budget_spent)
+            decision = look(plan, this_round.number, evaluation.budget_spent)
+            if decision.is_clear or evaluation.budget_spent:
+                break
         if switch:
             decision = switch_prompts(plan, decision)
         await publish(plan, decision)

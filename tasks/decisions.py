@@ -1,52 +1,60 @@
 """From the runs on disk to a decision, and the decision to where people see it."""
 
-import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from assay.decision import Decision, EvaluationFacts, TaskTraits, document
-from assay.decision import decide as judge
+from assay.decision import (
+    Decision,
+    EvaluationFacts,
+    TaskTraits,
+    document,
+    judge_in_looks,
+    looks_taken,
+)
 from assay.durable import replace_file
 from assay.evaluation import folder_of
 from assay.plan import Plan, prompt_ref
 from assay.store.arms import read_arm, total_spend_usd
+from assay.store.comparability import differences
 from assay.store.parquet import read_runs
+from assay.versions import versions
 from tasks.progress import tell
 
-VERSIONED = ("assay", "prefect", "pydantic-ai-slim", "pyarrow", "scipy")
 
-
-@task(persist_result=False, cache_policy=NO_CACHE)
-def decide(plan: Plan, spent_budget: str | None) -> Decision:
-    """Compare the arms' runs, read back from Parquet, and judge."""
+@task(task_run_name="look {number}", persist_result=False, cache_policy=NO_CACHE)
+def look(plan: Plan, number: int, spent_budget: str | None) -> Decision:
+    """Judge by the runs made so far, read back from Parquet, as the looks up to this one do."""
     runs = read_runs(folder_of(plan).rebuild_parquet())
     expected = {task.id: task.expect_stop_reason for task in plan.tasks}
-    refs = [prompt_ref(prompt) for prompt in plan.prompts]
-    baseline, candidate = (read_arm(runs, ref, tasks=expected) for ref in refs)
-    judgement = judge(
-        baseline,
-        candidate,
+    baseline, candidate = (prompt_ref(prompt) for prompt in plan.prompts)
+    differing = differences(runs, baseline=baseline.prompt_id, candidate=candidate.prompt_id)
+    looks = judge_in_looks(
+        read_arm(runs, baseline, tasks=expected),
+        read_arm(runs, candidate, tasks=expected),
+        at=plan.looks,
+        made=number,
         tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
         gates=plan.config.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
         spent_budget=spent_budget,
+        obstacle=f"not comparable: {'; '.join(map(str, differing))}" if differing else None,
     )
     facts = EvaluationFacts(
         evaluation_id=plan.evaluation_id,
-        rounds=1,
-        stopped_early=spent_budget is not None,
-        spend_usd=total_spend_usd(runs, refs),
+        rounds=number,
+        stopped_early=number < len(plan.looks),
+        spend_usd=total_spend_usd(runs, (baseline, candidate)),
         seconds=(datetime.now(UTC) - plan.created_at).total_seconds(),
         seed=plan.seed,
-        versions={"python": platform.python_version()} | {n: version(n) for n in VERSIONED},
+        versions=versions(),
+        looks=tuple(looks_taken(looks)),
     )
-    decision = document(judgement, facts)
-    get_run_logger().info("%s", decision.reason)
+    decision = document(looks[-1].judgement, facts)
+    get_run_logger().info("after %d repeats: %s", plan.looks[number - 1], decision.reason)
     return decision
 
 

@@ -20,23 +20,27 @@ _ATTEMPTS = 2
 a dead server holds every event for seven seconds, hundreds of them one after the other."""
 
 
-async def reach_server(url: str) -> None:
+def give_up_soon() -> None:
+    """Let events that a dead server does not take be lost, rather than wait for it."""
+    if not emit_events_to_cloud():
+        EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=_ATTEMPTS)
+
+
+async def check_server(url: str) -> None:
     """Return if the Prefect server answers.
 
     Raises:
         CannotEvaluate: It does not.
     """
-    if not emit_events_to_cloud():
-        EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=_ATTEMPTS)
+    failure: Exception | None
     try:
-        client = get_client()
-        async with client:
+        async with get_client() as client:
             failure = await client.api_healthcheck()
-    except (*OUTAGES, RuntimeError) as error:  # RuntimeError: its check of versions got no answer
+    except (*OUTAGES, RuntimeError) as error:  # RuntimeError: it could not ask for the version
         failure = error
     if failure is not None:
         raise CannotEvaluate(
             f"no Prefect server answers at {url}: {failure}",
-            mend="start it, or unset PREFECT_API_URL (or clear it in your Prefect profile) and "
-            "Assay starts one of its own",
+            mend="start it, or unset PREFECT_API_URL (or clear it in your Prefect profile): "
+            "Assay then starts one of its own",
         )

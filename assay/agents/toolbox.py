@@ -83,7 +83,7 @@ class Toolbox:
             to_json(result)  # what cannot be written can be neither kept nor sent
         except ModelRetry as error:
             return _answer(call, _words(error), outcome="retried")
-        except (Exception, SystemExit) as error:  # a user's tool may raise anything, or exit
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool may raise anything
             return _answer(call, f"{type(error).__name__}: {_words(error)}", outcome="failed")
         return _answer(call, result, outcome="success")
 

@@ -71,12 +71,11 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(text.rstrip())
         return 0
-    from rich.console import Console
-
+    from assay.commands.screen import Screen
     from assay.decision import Decision
     from assay.report.table import decision_page
 
-    Console(highlight=False).print(decision_page(Decision.model_validate_json(text)))
+    Screen(highlight=False).print(decision_page(Decision.model_validate_json(text)))
     return 0
 
 

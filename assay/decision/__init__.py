@@ -14,8 +14,8 @@ document   the decision as it is printed and kept: the JSON of the contract
 """
 
 from assay.decision.arms import Arm, TaskTraits
-from assay.decision.document import Decision, EvaluationFacts, document
-from assay.decision.looks import Look, judge_in_looks, look_repeats
+from assay.decision.document import Decision, EvaluationFacts, document, looks_taken
+from assay.decision.looks import Look, judge_in_looks
 from assay.decision.verdict import Judgement, decide
 from assay.gates import Gates
 
@@ -30,5 +30,5 @@ __all__ = [
     "decide",
     "document",
     "judge_in_looks",
-    "look_repeats",
+    "looks_taken",
 ]

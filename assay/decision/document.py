@@ -1,6 +1,6 @@
 """The decision as it is printed and kept: the JSON that users' scripts rely on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assay.decision.comparison import Comparison
 from assay.decision.failures import Finding, InvariantOutcome
+from assay.decision.looks import Look
 from assay.decision.verdict import Judgement
 from assay.records import PromptRef
 
@@ -90,6 +91,15 @@ class Needs(_Part):
     """What would decide it, in words; None where it is decided."""
 
 
+class LookTaken(_Part):
+    """One look at the runs on the way to the decision."""
+
+    repeats: int
+    alpha: float
+    """One-sided error at which it judged."""
+    verdict: Literal["promote", "reject", "inconclusive"]
+
+
 class Switched(_Part):
     """What `active` was, and is now."""
 
@@ -122,10 +132,17 @@ class Decision(_Part):
     seconds: float
     needs: Needs
     switched: Switched | None = None
+    looks: tuple[LookTaken, ...] = ()
+    """In order; the last one decided, or was the last there is."""
     seed: int
     versions: dict[str, str]
     allowed_different: tuple[str, ...] = ()
     """In what beside the prompt the arms were allowed to differ, and did."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether more runs are of no use: it promotes or rejects."""
+        return self.verdict != "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +157,7 @@ class EvaluationFacts:
     seed: int
     versions: Mapping[str, str]
     allowed_different: tuple[str, ...] = ()
+    looks: tuple[LookTaken, ...] = ()
 
 
 def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
@@ -170,7 +188,16 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         seed=facts.seed,
         versions=dict(facts.versions),
         allowed_different=facts.allowed_different,
+        looks=facts.looks,
     )
+
+
+def looks_taken(looks: Sequence[Look]) -> list[LookTaken]:
+    """The looks as a decision tells of them."""
+    return [
+        LookTaken(repeats=each.repeats, alpha=each.alpha, verdict=each.judgement.verdict.value)
+        for each in looks
+    ]
 
 
 def _gate(row: Comparison) -> Gate:

@@ -35,15 +35,6 @@ class Look:
         return self.judgement.verdict is not Verdict.INCONCLUSIVE
 
 
-def look_repeats(rounds: Sequence[int], *, repeats: int) -> tuple[int, ...]:
-    """Repeats at each look: the rounds below `repeats`, and `repeats` itself.
-
-    >>> look_repeats([3, 5, 8, 12, 20], repeats=10)
-    (3, 5, 8, 10)
-    """
-    return (*sorted({each for each in rounds if each < repeats}), repeats)
-
-
 def look_alphas(at: Sequence[int], *, alpha: float) -> tuple[float, ...]:
     """One-sided error of each look, so that all of them together err with `alpha`.
 

@@ -145,6 +145,10 @@ def _footer(decision: Decision) -> list[Text]:
         f"{runs.baseline} + {runs.candidate} runs, {runs.infra_errors} infrastructure errors, "
         f"{decision.seconds:.0f} s, evaluation {decision.evaluation_id}"
     ]
+    if len(decision.looks) > 1:
+        lines.append(
+            "looks: " + ", ".join(f"{one.repeats} repeats {one.verdict}" for one in decision.looks)
+        )
     if tops:
         lines.append(f"most runs above p95: {', '.join(map(clean_name, tops))}")
     if decision.switched is not None:

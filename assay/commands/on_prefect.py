@@ -1,0 +1,139 @@
+"""Carrying an evaluation out on Prefect: see to a server, run the flow, survive an outage.
+
+The heavy imports (Prefect, pydantic-ai, PyArrow) come while the server starts.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import assay
+from assay.commands.screen import Screen
+from assay.errors import CannotEvaluate, InputError
+from assay.plan import Plan
+from assay.server import api_url_from_outside, begin, client_environment, wait_until_ready
+
+if TYPE_CHECKING:
+    from assay.decision import Decision
+
+QUIET_PREFECT = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    "DO_NOT_TRACK": "1",
+}
+"""Prefect's own log goes to its server, where the flow run shows it, not over our display."""
+
+
+def check_that_flows_are_ours() -> None:
+    """Refuse to run a `flows` or `tasks` of somebody else's that Python finds before ours.
+
+    Raises:
+        InputError: There is one.
+    """
+    home = Path(assay.__file__).resolve().parents[1]
+    for name in ("flows", "tasks"):
+        spec = find_spec(name)
+        origin = spec.origin if spec else None
+        if origin is None or Path(origin).resolve() != home / name / "__init__.py":
+            raise InputError(
+                f"`import {name}` finds {origin or 'nothing'} instead of Assay's {home / name}",
+                mend="take its folder off PYTHONPATH and run `assay`, not `python -m assay`, "
+                "or rename it",
+            )
+
+
+def reach_prefect(workspace: Path, say: Screen) -> None:
+    """Point this process at a Prefect server that answers, starting ours if there is none.
+
+    Raises:
+        CannotEvaluate: None answers.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET_PREFECT.items()})
+    if (url := api_url_from_outside(os.environ)) is not None:
+        say.print(f"Prefect server: {url}", markup=False, soft_wrap=True)
+        from tasks.outages import check_server
+
+        asyncio.run(check_server(url))
+        return
+    server = begin(
+        workspace, announce=lambda text: say.print(text, markup=False), environ=os.environ
+    )
+    os.environ.update(client_environment(server))
+    import flows.evaluate  # noqa: F401 - costs seconds, and the server takes them too
+
+    if not server.started_now:
+        wait_until_ready(server)
+    else:
+        with say.status("waiting for the Prefect server") as status:
+            wait_until_ready(
+                server,
+                progress=lambda s: status.update(f"waiting for the Prefect server ({s:.0f} s)"),
+            )
+    say.print(f"Prefect server: {server.ui_url}", markup=False, soft_wrap=True)
+
+
+def run_flow(plan: Plan, say: Screen, **options: Any) -> "Decision":
+    """Run the flow under a live display; what it decided, even if Prefect then went away.
+
+    Args:
+        plan: What to carry out.
+        say: Where progress is shown.
+        **options: Further parameters of the flow.
+
+    Raises:
+        CannotEvaluate: Prefect failed before there was a decision.
+    """
+    from tasks.outages import OUTAGES, give_up_soon
+
+    give_up_soon()
+    parameters = {
+        "candidate": plan.candidate.ref,
+        "baseline": plan.baseline.ref,
+        "config": str(plan.config.path),
+        "repeats": plan.repeats,
+        "seed": plan.seed,
+        "evaluation_id": plan.evaluation_id,
+    }
+    try:
+        return _watched(plan, say, parameters | options)
+    except OUTAGES as outage:
+        if (decision := _decided(plan)) is None:
+            raise CannotEvaluate(
+                f"the Prefect server failed: {type(outage).__name__}: {outage}",
+                mend="see that it answers and run the same command again: finished runs are kept",
+            ) from outage
+        say.print("warning: the Prefect server went away; its history has a gap", markup=False)
+        return decision
+
+
+def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decision":
+    from flows import evaluate as flow_module
+    from tasks.progress import watcher
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=say, transient=True) as bar:
+        runs = bar.add_task("runs", total=plan.n_runs)
+        watcher.set(lambda done, _: bar.update(runs, completed=done))
+        decision: Decision = asyncio.run(flow_module.evaluate(**parameters))
+        return decision
+
+
+def _decided(plan: Plan) -> "Decision | None":
+    """The decision that the flow kept before it was cut off, if it came so far."""
+    from assay.decision import Decision
+    from assay.evaluation import folder_of
+
+    kept = folder_of(plan).decision
+    if not kept.exists():
+        return None
+    return Decision.model_validate_json(kept.read_text(encoding="utf-8"))

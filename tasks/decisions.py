@@ -20,6 +20,7 @@ from assay.evaluation import folder_of
 from assay.plan import Plan, prompt_ref
 from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import differences
+from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
 from assay.versions import versions
 from tasks.progress import tell
@@ -53,7 +54,7 @@ def look(plan: Plan, number: int, spent_budget: str | None) -> Decision:
         versions=versions(),
         looks=tuple(looks_taken(looks)),
     )
-    decision = document(looks[-1].judgement, facts)
+    decision = with_examples(document(looks[-1].judgement, facts), runs)
     get_run_logger().info("after %d repeats: %s", plan.looks[number - 1], decision.reason)
     return decision
 

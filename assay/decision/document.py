@@ -58,6 +58,18 @@ class Invariant(_Part):
     result: Literal["same", "broken"]
 
 
+class Example(_Part):
+    """One failed run, for a person to see why."""
+
+    run_id: str
+    stop_reason: str
+    failed_checks: tuple[str, ...]
+    tool_calls: tuple[str, ...]
+    """`tool(arguments)`, in order."""
+    output: str | None
+    """Its beginning."""
+
+
 class Task(_Part):
     """One golden task under both prompts."""
 
@@ -72,6 +84,8 @@ class Task(_Part):
     baseline_mean_tool_calls: float | None = None
     candidate_mean_tool_calls: float | None = None
     result: Literal["same", "fixed", "suspect", "broken", "unmeasured"]
+    example: Example | None = None
+    """Of a broken or suspect golden task: a run of the candidate that failed."""
 
 
 class Runs(_Part):

@@ -14,6 +14,7 @@ from assay.decision.reason import clean_name
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 RESULT_STYLES = {"pass": "green", "fail": "red", "undecided": "yellow"}
 MAX_ROWS = 10
+MAX_EXAMPLES, MAX_SHOWN_CHARS = 3, 200
 
 _LABELS = {
     ("total_tokens", "p95"): "p95 tokens",
@@ -34,7 +35,7 @@ def decision_page(decision: Decision) -> RenderableType:
     if any(one.golden_task_id is None for one in decision.invariants):
         parts += [Text(), _invariants(decision)]
     if any(task.result != "same" for task in decision.tasks):
-        parts += [Text(), _tasks(decision)]
+        parts += [Text(), _tasks(decision), *_examples(decision)]
     return Group(*parts, Text(), *_footer(decision))
 
 
@@ -136,6 +137,27 @@ def _tasks(decision: Decision) -> Table:
     if len(moved) > MAX_ROWS:
         table.add_row(f"and {len(moved) - MAX_ROWS} more", "", "", "")
     return table
+
+
+def _examples(decision: Decision) -> list[Text]:
+    """Why golden tasks failed: of the first few a run, its tool calls and how it ended."""
+    lines = []
+    found = [(task.golden_task_id, task.example) for task in decision.tasks if task.example]
+    for task_id, one in found[:MAX_EXAMPLES]:
+        why = "; ".join([f"stop_reason {one.stop_reason}", *one.failed_checks])
+        lines += [
+            Text(),
+            Text(f"{clean_name(task_id)}, run {one.run_id}: {_shown(why)}"),
+            Text(f"  calls: {_shown(' '.join(one.tool_calls)) or 'none'}", style="dim"),
+            Text(f"  output: {_shown(one.output or '') or 'none'}", style="dim"),
+        ]
+    return lines
+
+
+def _shown(text: str) -> str:
+    """One bounded line of text that came from a model or a tool."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line if len(line) <= MAX_SHOWN_CHARS else f"{line[: MAX_SHOWN_CHARS - 1]}…"
 
 
 def _footer(decision: Decision) -> list[Text]:

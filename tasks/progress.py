@@ -7,10 +7,10 @@ from contextvars import ContextVar
 from typing import TypeVar
 from uuid import UUID
 
-import httpx
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
-from prefect.exceptions import PrefectException
 from prefect.logging import get_logger
+
+from tasks.outages import OUTAGES
 
 T = TypeVar("T")
 
@@ -18,6 +18,9 @@ watcher: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", d
 """Called with (runs done, runs in all) after every run; the command line's live display."""
 
 UPDATE_EVERY_S = 1.0
+
+TELL_FOR_S = 5.0
+"""Prefect's client tries a server that has gone for more than a minute; the runs need not wait."""
 
 
 class Progress:
@@ -70,7 +73,8 @@ class Progress:
 async def tell(message: Awaitable[T]) -> T | None:
     """Await something that only informs people: if it fails, a warning and None."""
     try:
-        return await message
-    except (PrefectException, httpx.HTTPError, OSError) as error:
+        async with asyncio.timeout(TELL_FOR_S):
+            return await message
+    except (*OUTAGES, OSError) as error:  # a TimeoutError is an OSError
         get_logger("assay").warning("Prefect was not told: %s", type(error).__name__)
         return None

@@ -21,12 +21,14 @@ from assay.server import api_url_from_outside, begin, client_environment, wait_u
 if TYPE_CHECKING:
     from assay.decision import Decision
 
-QUIET_PREFECT = {
+PREFECT_DEFAULTS = {
+    "PREFECT_CLIENT_MAX_RETRIES": "2",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "DO_NOT_TRACK": "1",
 }
-"""Prefect's own log goes to its server, where the flow run shows it, not over our display."""
+"""Prefect's own log goes to its server, where the flow run shows it, not over our display. Its
+client gives a server that has gone up after 6 s, not after a minute, for each thing it has to say."""
 
 
 def check_that_flows_are_ours() -> None:
@@ -53,7 +55,9 @@ def reach_prefect(workspace: Path, say: Screen) -> None:
     Raises:
         CannotEvaluate: None answers.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET_PREFECT.items()})
+    os.environ.update(
+        {name: os.environ.get(name, value) for name, value in PREFECT_DEFAULTS.items()}
+    )
     if (url := api_url_from_outside(os.environ)) is not None:
         say.print(f"Prefect server: {url}", markup=False, soft_wrap=True)
         from tasks.outages import check_server

@@ -57,6 +57,7 @@ class Progress:
         updates = asyncio.create_task(self._keep_up(artifact))
         try:
             yield
+            self.total = self.done  # a verdict may come early: then nothing is left to make
         finally:
             updates.cancel()
             await tell(aupdate_progress_artifact(artifact, self.percent))

@@ -1,11 +1,13 @@
 """What tests of the whole share: copies of the sample workspace, commands, one Prefect server."""
 
+import json
 import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -105,6 +107,12 @@ class Promoted:
         (journal,) = self.workspace.glob("results/*/journal.jsonl")
         return journal.parent
 
+    @property
+    def decision(self) -> dict[str, Any]:
+        """What was decided."""
+        kept: dict[str, Any] = json.loads((self.evaluation / "decision.json").read_text())
+        return kept
+
     def copy(self, folder: Path) -> Path:
         """The same workspace again, to be changed."""
         return shutil.copytree(self.workspace, folder / "copy")
@@ -112,7 +120,7 @@ class Promoted:
 
 @pytest.fixture(scope="session")
 def promoted(assay: Assay, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
-    """The whole sample, evaluated once: 27 golden tasks x 2 prompts x 20 repeats."""
+    """The whole sample, evaluated once for all tests."""
     workspace = copy_sample(tmp_path_factory.mktemp("promoted") / "desk")
     before = (workspace / "assay.yaml").read_bytes()
     return Promoted(workspace, before, assay(workspace, "evaluate", "support:v15"))

@@ -17,6 +17,7 @@ from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import read_lines
 from assay.store.parquet import read_runs
 from tests.carrying_out import carried_out, judged, planned, what_it_did
+from tests.commands import Assay
 from tests.conftest import Promoted, Workspace
 from tests.fakes.desk_server import DeskServer, point_at
 
@@ -55,7 +56,8 @@ def test_every_run_is_there_once_and_bears_its_prompt_id(promoted: Promoted) -> 
         "SELECT prompt_id, count(*), count(DISTINCT run_id) FROM RUNS GROUP BY 1", promoted
     )
     lock = (promoted.workspace / "prompts" / "lock.yaml").read_text()
-    assert {row[1:] for row in rows} == {(540, 540)}
+    runs = promoted.decision["runs"]["baseline"]
+    assert {row[1:] for row in rows} == {(runs, runs)}
     assert {row[0].rpartition(":")[0] for row in rows} == {"support:v13", "support:v15"}
     assert all(f'"{prompt_id}"' in lock for prompt_id, *_ in rows)
 
@@ -68,17 +70,19 @@ def test_both_prompts_ran_every_golden_task_as_often(promoted: Promoted) -> None
         promoted,
     )
     assert len(rows) == 27 * 2
-    assert {row[2:] for row in rows} == {(20, 1, 20)}
+    repeats = promoted.decision["runs"]["candidate"] // 27
+    assert {row[2:] for row in rows} == {(repeats, 1, repeats)}
 
 
 def test_what_is_not_known_is_null_and_never_0_or_nan(promoted: Promoted) -> None:
     """An average over unknown prices that says 0 dollars is a lie."""
-    (counts,) = asked(
+    ((*unknown, known, runs),) = asked(
         "SELECT count(spend_usd), count(price_table), count(error), count(total_tokens), count(*)"
         " FROM RUNS",
         promoted,
     )
-    assert counts == (0, 0, 0, 1080, 1080)
+    assert unknown == [0, 0, 0]
+    assert known == runs > 0
     frame = pd.read_parquet(next(promoted.evaluation.glob("runs/*.parquet")))
     assert not any(math.isnan(value) for value in frame["latency_s"])
     sums = frame["input_tokens"] + frame["output_tokens"]
@@ -116,7 +120,7 @@ def test_parquet_is_rebuilt_from_the_journal_without_duplicates(
     with folder.journal.open("ab") as journal:
         journal.writelines([ends[0], ends[-1], b'{"type": "run_end", "run": {"run_'])
     after = read_runs(folder.rebuild_parquet())
-    assert after.num_rows == 1080
+    assert after.num_rows == len(ends)
     assert after.equals(before)
 
 
@@ -131,6 +135,20 @@ def test_every_run_left_its_start_with_prompt_and_budgets(promoted: Promoted) ->
         assert start["budgets"]["max_tool_calls"] == 40
 
 
+def test_each_round_has_a_file_of_its_own(
+    assay: Assay, workspace: Workspace, desk: DeskServer
+) -> None:
+    """A file that is written once can be copied away while later rounds go on."""
+    here = point_at(desk, workspace(), tasks=8, repeats=5)
+    assert assay(here, "evaluate", "v15", "--no-switch").exit_code == 0
+    files = sorted(here.glob("results/*/runs/*.parquet"))
+    assert [file.name for file in files] == ["round-001.parquet", "round-002.parquet"]
+    repeats = [sorted(set(pd.read_parquet(file)["repeat"])) for file in files]
+    assert repeats == [[1, 2, 3], [4, 5]]
+    rounds = [set(pd.read_parquet(file)["round"]) for file in files]
+    assert rounds == [{1}, {2}]
+
+
 def test_a_file_from_before_a_column_was_added_stays_readable(
     promoted: Promoted, tmp_path: Path
 ) -> None:
@@ -140,7 +158,7 @@ def test_a_file_from_before_a_column_was_added_stays_readable(
     pq.write_table(pq.read_table(file).drop_columns(["attempts"]), old)
     both = read_runs([old, file])
     assert both.schema.names == COLUMNS
-    assert both["attempts"].null_count == 1080
+    assert both["attempts"].null_count == both.num_rows / 2 > 0
 
 
 def few(workspace: Path, *, tasks: int = 4, repeats: int = 3) -> Path:
@@ -202,10 +220,9 @@ def test_a_journal_cut_at_any_byte_leads_to_the_same_judgement(
     assert again.evaluation_id == whole.evaluation_id
     made_again = carried_out(again)
     assert [what_it_did(run) for run in made_again] == [what_it_did(run) for run in runs]
-    judgements = [judged(plan, of) for plan, of in ((whole, runs), (again, made_again))]
-    assert judgements[0].verdict == judgements[1].verdict
-    assert judgements[0].tasks == judgements[1].tasks
-    assert judgements[0].invariants == judgements[1].invariants
+    looks = [judged(plan, of).judgement for plan, of in ((whole, runs), (again, made_again))]
+    assert looks[0].verdict == looks[1].verdict
+    assert looks[0].reason == looks[1].reason
 
 
 def test_a_model_servers_runs_hold_no_nan_and_say_their_model(

@@ -19,7 +19,9 @@ from tests.fakes.desk_server import DeskServer, point_at
 pytestmark = pytest.mark.slow
 
 AT_ONCE = 4
-V14 = ("evaluate", "support:v14", "-j", str(AT_ONCE))
+Command = tuple[str, ...]
+V14: Command = ("evaluate", "support:v14", "-j", str(AT_ONCE))
+V15: Command = ("evaluate", "support:v15", "-j", str(AT_ONCE), "--no-switch")
 
 
 def decided(workspace: Path) -> dict[str, Any]:
@@ -43,10 +45,12 @@ def ended(workspace: Path) -> list[str]:
     return [line["run"]["run_id"] for line in lines if line["type"] == "run_end"]
 
 
-def killed(assay: Assay, workspace: Path, desk: DeskServer, *, after: int) -> list[str]:
+def killed(
+    assay: Assay, workspace: Path, desk: DeskServer, *, after: int, command: Command = V14
+) -> list[str]:
     """Start an evaluation and kill it with all its slots waiting; the requests it lost."""
     desk.hold_after(after)
-    running = assay.start(workspace, *V14)
+    running = assay.start(workspace, *command)
     lost = desk.wait_until_held(AT_ONCE)
     running.signal(signal.SIGKILL)
     assert running.wait().exit_code == -signal.SIGKILL
@@ -95,6 +99,26 @@ def test_after_a_kill_the_same_command_finishes_and_pays_for_nothing_twice(
     assert max(Counter(ended(here)).values()) == 1
     assert decided(here) == undisturbed.decided
     assert mails(here) == undisturbed.mails
+
+
+def test_a_kill_in_a_later_round_leads_to_the_same_look(
+    assay: Assay, workspace: Workspace, desk: DeskServer
+) -> None:
+    """Looking at the first round again must not spend the error again."""
+    undisturbed = point_at(desk, workspace(), tasks=8, repeats=5)
+    assert assay(undisturbed, *V15).exit_code == 0
+    asked = list(desk.asked)
+    desk.asked.clear()
+
+    here = point_at(desk, workspace(), tasks=8, repeats=5)
+    in_round_2 = 8 * 2 * 3 * 3 + 10
+    lost = killed(assay, here, desk, after=in_round_2, command=V15)
+    assert {path.name for path in the_evaluation(here).glob("runs/*")} == {"round-001.parquet"}
+    again = assay(here, *V15)
+    assert again.exit_code == 0, again.err
+    assert Counter(desk.asked) == Counter(asked) + Counter(lost)
+    assert decided(here) == decided(undisturbed)
+    assert decided(here)["rounds"] == 2
 
 
 def test_a_kill_of_the_resumed_evaluation_is_resumed_by_its_id(
@@ -155,7 +179,7 @@ def test_a_living_evaluation_is_neither_taken_over_nor_in_the_way(
     assert f"{begun} support:v14 vs support:v13: under way" in assay(here, "status").out
 
     second = assay.start(here, *V14)
-    third = assay.start(here, "evaluate", "support:v15", "-j", str(AT_ONCE), "--no-switch")
+    third = assay.start(here, *V15)
     desk.wait_until_held(3 * AT_ONCE)
     desk.release()
     ends = [first.wait(), second.wait(), third.wait()]

@@ -8,22 +8,25 @@ from tests.conftest import Workspace
 
 pytestmark = pytest.mark.slow
 
-
-def judgement(workspace: Workspace, candidate: str, *, seed: int, repeats: int) -> Judgement:
-    plan = planned(workspace(), candidate, seed=seed, repeats=repeats)
-    return judged(plan, carried_out(plan))
+SEEDS = range(1, 5)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+def judgement(workspace: Workspace, candidate: str, *, seed: int) -> Judgement:
+    """As `assay evaluate` comes to it, with its early stop."""
+    plan = planned(workspace(), candidate, seed=seed)
+    return judged(plan, carried_out(plan, all_rounds=False)).judgement
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_incident_is_rejected_under_any_seed(workspace: Workspace, seed: int) -> None:
-    """A prompt that doubles the cost must never slip through; five repeats show it already."""
-    found = judgement(workspace, "support:v14", seed=seed, repeats=5)
+    """A prompt that doubles the cost must never slip through."""
+    found = judgement(workspace, "support:v14", seed=seed)
     assert found.verdict == "reject", found.reason
     assert "tool calls" in found.reason
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_fix_is_promoted_under_any_seed(workspace: Workspace, seed: int) -> None:
     """A gate that refuses good prompts is soon switched off."""
-    found = judgement(workspace, "support:v15", seed=seed, repeats=20)
+    found = judgement(workspace, "support:v15", seed=seed)
     assert found.verdict == "promote", found.reason

@@ -27,8 +27,8 @@ PREFECT_DEFAULTS = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "DO_NOT_TRACK": "1",
 }
-"""Prefect's own log goes to its server, where the flow run shows it, not over our display. Its
-client gives a server that has gone up after 6 s, not after a minute, for each thing it has to say."""
+"""Prefect's own log goes to its server, where the flow run shows it, not over our display. A
+server that has gone is given up after 6 s, not after a minute, for each thing to be said to it."""
 
 
 def check_that_flows_are_ours() -> None:

@@ -8,11 +8,13 @@
 import argparse
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from assay.errors import AssayError, CannotEvaluate
 
@@ -48,6 +50,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_BUG
 
 
+def run() -> NoReturn:
+    """The `assay` command: `main`, and then an end that no abandoned tool can hold up.
+
+    A synchronous tool that never returns is left behind when its run's time is over; Python
+    would wait for its thread for ever.
+    """
+    exit_code = main()
+    if any(thread.name.startswith("AnyIO worker") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
+
+
 def print_error(error: AssayError) -> None:
     """`error: problem` and `mend: ...` on standard error."""
     print(f"error: {error}", file=sys.stderr)
@@ -56,7 +72,9 @@ def print_error(error: AssayError) -> None:
 def parser() -> argparse.ArgumentParser:
     """All commands and their arguments."""
     top = argparse.ArgumentParser(
-        prog="assay", description="Change the prompts of AI agents without breaking production."
+        prog="assay",
+        description="Change the prompts of AI agents without breaking production.",
+        allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"assay {version('assay')}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -74,7 +92,7 @@ Commands = argparse._SubParsersAction
 def _command(
     commands: "Commands[argparse.ArgumentParser]", name: str, *, runs: str, says: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=says, description=says)
+    command = commands.add_parser(name, help=says, description=says, allow_abbrev=False)
     command.add_argument(
         "-c",
         "--config",

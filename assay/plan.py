@@ -116,9 +116,10 @@ def settle(request: Request, *, environ: Mapping[str, str], now: datetime) -> Pl
     """
     config = load_config(request.config, environ)
     results = config.folder / config.results.uri
+    request = _or_switched_already(config, request, now)
     if request.resume is None:
         plan = _new_plan(config, request, now)
-        folder = find_interrupted(results, inputs_hash=plan.inputs_hash, now=now)
+        folder = find_interrupted(results, about={"inputs_hash": plan.inputs_hash}, now=now)
         return plan if folder is None else _going_on(plan, folder)
     folder = find_evaluation(results, request.resume)
     if folder.decision.exists():
@@ -144,6 +145,21 @@ def settle_as(
     if folder.journal.exists() and folder.header() is not None:
         return settle(replace(request, resume=evaluation_id), environ=environ, now=now)
     return replace(_new_plan(config, request, now), evaluation_id=evaluation_id)
+
+
+def _or_switched_already(config: Config, request: Request, now: datetime) -> Request:
+    """The request, resuming where it was killed between its switch and its verdict.
+
+    Then the candidate is active already, and there is no other baseline to be seen.
+    """
+    active = config.prompts.active
+    wanted = _full_ref(request.candidate, parse_ref(active)[0])
+    if wanted != active or request.baseline is not None or request.resume is not None:
+        return request
+    prompt = load_prompt(config.folder / config.prompts.directory, wanted)
+    about = {"config": str(config.path), "candidate": prompt_ref(prompt).model_dump()}
+    folder = find_interrupted(config.folder / config.results.uri, about=about, now=now)
+    return request if folder is None else replace(request, resume=folder.evaluation_id)
 
 
 def _new_plan(config: Config, request: Request, now: datetime) -> Plan:

@@ -31,13 +31,12 @@ def request(
 
 @task(persist_result=False, cache_policy=NO_CACHE)
 def begin(request: Request, evaluation_id: str | None) -> Plan:
-    """Read and check what the evaluation needs, and lock the texts that it judges."""
+    """Read and check what the evaluation needs."""
     now = datetime.now(UTC)
     if evaluation_id is None:
         plan = settle(request, environ=os.environ, now=now)
     else:
         plan = settle_as(evaluation_id, request, environ=os.environ, now=now)
-    lock_prompts(plan.config.folder / plan.config.prompts.directory, plan.prompts)
     get_run_logger().info(
         "evaluation %s: %s (%s) against %s (%s), %d runs",
         plan.evaluation_id,
@@ -58,6 +57,8 @@ async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator
     async with open_evaluation(
         plan, on_run=progress.add_one, max_concurrency=at_once
     ) as evaluation:
+        # Only now: texts are locked once they are judged, not when a tool cannot be imported.
+        lock_prompts(plan.config.folder / plan.config.prompts.directory, plan.prompts)
         progress.done = evaluation.n_finished
         async with progress.shown():
             yield evaluation

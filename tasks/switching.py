@@ -26,6 +26,9 @@ def switch_prompts(plan: Plan, decision: Decision) -> Decision:
     if decision.verdict != "promote":
         return decision
     prompts = plan.config.prompts
+    if prompts.active not in (plan.baseline.ref, plan.candidate.ref):
+        # What was shown is that it is no worse than another prompt than production's.
+        return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
     to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(plan.candidate.ref)
     cause = Cause(
         action=PROMOTE,
@@ -39,12 +42,14 @@ def switch_prompts(plan: Plan, decision: Decision) -> Decision:
     try:
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
     except (ConfigChanged, CannotEvaluate) as refused:
-        get_run_logger().warning("not switched: %s", refused)
-        return decision.model_copy(
-            update={"reason": f"{decision.reason}; not switched: {refused.problem}"}
-        )
+        return _not_switched(decision, refused.problem)
     for warning in done.warnings:
         get_run_logger().warning("%s", warning)
     before = done.entry.before if done.entry else done.before
     switched = Switched(before=before.active, after=done.after.active)
     return decision.model_copy(update={"switched": switched})
+
+
+def _not_switched(decision: Decision, why: str) -> Decision:
+    get_run_logger().warning("not switched: %s", why)
+    return decision.model_copy(update={"reason": f"{decision.reason}; not switched: {why}"})

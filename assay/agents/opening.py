@@ -22,9 +22,7 @@ async def open_agent(config: Config) -> AsyncIterator[Agent]:
             budget is set for a model whose price is not known.
     """
     section = config.agent
-    tools = [] if config.tools_path is None else load_tools(config.tools_path)
-    toolbox = Toolbox(tools, allowed=section.allowed_tools)
-    _refuse_unknown_tools(config, toolbox.names)
+    toolbox = open_toolbox(config)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
     async with open_model(
         section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
@@ -43,6 +41,19 @@ async def open_agent(config: Config) -> AsyncIterator[Agent]:
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
             attempts=config.execution.attempts,
         )
+
+
+def open_toolbox(config: Config) -> Toolbox:
+    """The configured tools, as far as they are allowed.
+
+    Raises:
+        InputError: The tools cannot be imported, or the configuration names one that is
+            not there.
+    """
+    tools = [] if config.tools_path is None else load_tools(config.tools_path)
+    toolbox = Toolbox(tools, allowed=config.agent.allowed_tools)
+    _refuse_unknown_tools(config, toolbox.names)
+    return toolbox
 
 
 def _refuse_unknown_tools(config: Config, tools: frozenset[str]) -> None:

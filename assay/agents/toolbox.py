@@ -25,6 +25,8 @@ from assay.errors import InputError
 from assay.records import RunScope
 
 MAX_ERROR_CHARS = 500
+MAX_NAME_CHARS = 64
+"""What is kept of a tool's name that a model made up."""
 
 
 class Toolbox:
@@ -64,7 +66,7 @@ class Toolbox:
     def name(self, wire_name: str) -> str:
         """The author's name of a tool that the model called; the same text if unknown."""
         tool = self._tools.get(wire_name)
-        return wire_name if tool is None else tool.name
+        return wire_name[:MAX_NAME_CHARS] if tool is None else tool.name
 
     async def call(self, call: ToolCallPart, *, scope: RunScope, model: Model) -> ToolReturnPart:
         """Make one call. Whatever goes wrong in it is told to the model, never raised."""

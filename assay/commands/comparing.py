@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.commands.verdicts import report
+from assay.commands.verdicts import check_json, report
 from assay.config import load_config
 from assay.decision import Decision, EvaluationFacts, TaskTraits, decide, document
 from assay.errors import InputError
@@ -26,6 +26,7 @@ from assay.versions import versions
 
 def compare(arguments: argparse.Namespace) -> int:
     """Judge the runs of a log; the exit code is the verdict's."""
+    check_json(arguments.json)
     log = read_run_log(arguments.runs, named=_named(arguments.column))
     for ours, theirs in log.sources.items():
         print(f"{ours}: column {_one_line(theirs)}", file=sys.stderr)

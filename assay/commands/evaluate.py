@@ -8,22 +8,21 @@ import os
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from assay.commands.on_prefect import check_that_flows_are_ours, reach_prefect, run_flow
 from assay.commands.screen import Screen
+from assay.commands.verdicts import check_json, report
 from assay.errors import InputError
 from assay.plan import Plan, Request, settle
 
-if TYPE_CHECKING:
-    from assay.decision import Decision
+EXIT_NOT_SWITCHED = 3
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Run the main job; the exit code is the verdict's."""
     say = Screen(stderr=True, highlight=False)
     _check_concurrency(arguments.max_concurrency)
-    _check_json(arguments.json)
+    check_json(arguments.json)
     check_that_flows_are_ours()
     plan = settle(_request(arguments), environ=os.environ, now=datetime.now(UTC))
     _announce(plan, say)
@@ -39,7 +38,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
         say.print("\nInterrupted; the runs made so far are kept. Go on with:")
         say.print(f"  {_going_on(plan, arguments)}", markup=False, soft_wrap=True)
         raise
-    return _report(decision, arguments)
+    exit_code = report(decision, arguments.json)
+    is_switched = decision.switched is not None or arguments.no_switch
+    return exit_code if is_switched or decision.verdict != "promote" else EXIT_NOT_SWITCHED
 
 
 def _request(arguments: argparse.Namespace) -> Request:
@@ -58,14 +59,6 @@ def _check_concurrency(wanted: int | None) -> None:
         raise InputError(f"-j is {wanted}", mend="give 1 or more")
 
 
-def _check_json(path: Path | None) -> None:
-    """A decision that cost money must not be lost to a misspelt folder."""
-    if path in (None, Path("-")):
-        return
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"--json {path} cannot be written", mend="name a file in a folder that is")
-
-
 def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:
     """The command that finishes what was interrupted."""
     words = ["assay", "evaluate", plan.candidate.ref, "--resume", plan.evaluation_id]
@@ -79,28 +72,9 @@ def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:
 def _announce(plan: Plan, say: Screen) -> None:
     say.print(
         f"{plan.candidate.ref} against {plan.baseline.ref}: {len(plan.tasks)} golden tasks x "
-        f"2 prompts x {plan.repeats} repeats = {plan.n_runs} runs"
+        f"2 prompts x up to {plan.repeats} repeats = {plan.n_runs} runs at most"
     )
     if plan.config.agent.model == "scripted":
         say.print("model: scripted (a simulation that runs offline, with the real tools)")
     doing = "going on with evaluation" if plan.resumed else "evaluation"
     say.print(f"{doing} {plan.evaluation_id}")
-
-
-def _report(decision: "Decision", arguments: argparse.Namespace) -> int:
-    from assay.report.table import decision_page
-
-    as_json = decision.model_dump_json(indent=2)
-    if arguments.json == Path("-"):
-        Screen().out(as_json, highlight=False)
-    else:
-        Screen(highlight=False).print(decision_page(decision))
-    if arguments.json not in (None, Path("-")):
-        arguments.json.write_text(as_json + "\n", encoding="utf-8")
-    match decision.verdict:
-        case "reject":
-            return 1
-        case "inconclusive":
-            return 3
-        case "promote":
-            return 0 if arguments.no_switch or decision.switched else 3

@@ -40,7 +40,7 @@ def status(arguments: argparse.Namespace) -> int:
         print("\nlast evaluations")
         for folder in found[:SHOWN_EVALUATIONS]:
             print(f"  {_evaluation_line(folder)}")
-    print(f"\n{server_line(path.resolve().parent)}")
+    print(f"\n{server_line(path.absolute().parent)}")
     return 0
 
 
@@ -91,12 +91,21 @@ def golden_check(arguments: argparse.Namespace) -> int:
         verify_lock(directory, prompt)
         print(f"prompt {ref}: {prompt.prompt_id}")
     tasks = load_golden(config)
+    print(f"agent {config.agent.name}: {_check_tools(config)}")
     categories = Counter(task.category or "no category" for task in tasks)
     critical = sum(task.is_critical for task in tasks)
     print(f"{len(tasks)} golden tasks, {critical} of them critical")
     for category, count in sorted(categories.items()):
         print(f"  {category}: {count}")
     return 0
+
+
+def _check_tools(config: Config) -> str:
+    """What the agent may call, in words."""
+    from assay.agents.opening import open_toolbox
+
+    offered = [tool.name for tool in open_toolbox(config).definitions]
+    return f"{len(offered)} tools" + (f" ({', '.join(offered)})" if offered else "")
 
 
 def _results(config: Config) -> Path:

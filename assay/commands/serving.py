@@ -47,4 +47,4 @@ def _workspace(arguments: argparse.Namespace) -> Path:
             path=config,
             mend="run in the folder that holds assay.yaml, or name it with -c",
         )
-    return config.resolve().parent
+    return config.absolute().parent

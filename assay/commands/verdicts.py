@@ -1,15 +1,33 @@
 """How a command ends that has a decision: what it prints, and its exit code."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from assay.commands.screen import Screen
+from assay.errors import InputError
 
-from assay.decision import Decision
+if TYPE_CHECKING:
+    from assay.decision import Decision
 
 EXIT_CODES = {"promote": 0, "reject": 1, "inconclusive": 3}
+STANDARD_OUTPUT = Path("-")
+MIN_WIDTH = 80
+"""A narrower terminal wraps the table's lines; cutting its figures would be worse."""
 
 
-def report(decision: Decision, as_json: Path | None) -> int:
+def check_json(path: Path | None) -> None:
+    """Refuse a `--json` that could not be written: a decision that cost money must not be lost.
+
+    Raises:
+        InputError: It is a folder, or in a folder that is not there.
+    """
+    if path in (None, STANDARD_OUTPUT):
+        return
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"--json {path} cannot be written", mend="name a file in a folder that is")
+
+
+def report(decision: "Decision", as_json: Path | None) -> int:
     """Print a decision, or write its JSON; the verdict's exit code.
 
     Args:
@@ -19,10 +37,13 @@ def report(decision: Decision, as_json: Path | None) -> int:
     from assay.report.table import decision_page
 
     text = decision.model_dump_json(indent=2)
-    if as_json == Path("-"):
-        print(text)
+    screen = Screen(highlight=False)
+    if as_json == STANDARD_OUTPUT:
+        screen.out(text, highlight=False)
     else:
-        Console(highlight=False).print(decision_page(decision))
+        if screen.width < MIN_WIDTH:
+            screen.width = MIN_WIDTH
+        screen.print(decision_page(decision))
         if as_json is not None:
             as_json.write_text(f"{text}\n", encoding="utf-8")
     return EXIT_CODES[decision.verdict]

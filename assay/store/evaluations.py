@@ -11,7 +11,7 @@ results/ID/lock             held by the process that works on it
 import fcntl
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,8 +79,15 @@ class EvaluationFolder:
 
     def finished_runs(self) -> list[RunRecord]:
         """The runs that the journal holds to the end, without duplicates, in a fixed order."""
-        ends = (line["run"] for line in read_lines(self.journal) if line["type"] == "run_end")
-        runs = {run.run_id: run for run in map(RunRecord.model_validate, ends)}
+        try:
+            ends = [line["run"] for line in read_lines(self.journal) if line["type"] == "run_end"]
+            runs = {run.run_id: run for run in map(RunRecord.model_validate, ends)}
+        except (KeyError, ValueError) as damaged:
+            words = " ".join(str(damaged).split())[:200]
+            raise CannotEvaluate(
+                f"{self.journal}: a line is damaged or of another version: {words}",
+                mend="restore the file, or start a new evaluation",
+            ) from None
         return sorted(
             runs.values(),
             key=lambda run: (run.round, run.golden_task_id, run.prompt_id, run.repeat),
@@ -172,11 +179,19 @@ def find_evaluation(results: Path, evaluation_id: str) -> EvaluationFolder:
     raise InputError(f"no evaluation {evaluation_id!r}", mend=f"the newest are: {newest}")
 
 
-def find_interrupted(results: Path, *, inputs_hash: str, now: datetime) -> EvaluationFolder | None:
-    """The newest evaluation of the same inputs that died without a verdict within a day."""
+def find_interrupted(
+    results: Path, *, about: Mapping[str, Any], now: datetime
+) -> EvaluationFolder | None:
+    """The newest evaluation that died without a verdict within a day.
+
+    Args:
+        results: The results folder.
+        about: What its header must say, such as the same `inputs_hash`.
+        now: With a time zone.
+    """
     for folder in evaluations(results):
         header = folder.header()
-        if header is None or header["inputs_hash"] != inputs_hash or folder.decision.exists():
+        if header is None or not about.items() <= header.items() or folder.decision.exists():
             continue
         young = now - datetime.fromisoformat(header["created_at"]) < RESUMABLE_FOR
         if young and not folder.is_being_run():

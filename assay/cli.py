@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"assay {version('assay')}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_evaluate(commands)
+    _add_plan(commands)
     _add_compare(commands)
     _add_switching(commands)
     _add_reading(commands)
@@ -122,6 +123,21 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+
+
+def _add_plan(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "plan",
+        runs="planning:plan",
+        says="What an evaluation will cost and can show, from recorded runs; runs nothing.",
+    )
+    command.add_argument("candidate", metavar="CANDIDATE", help="such as support:v14, or v14")
+    command.add_argument("--baseline", metavar="V", help="compare with this (default: active)")
+    command.add_argument("--repeats", type=int, metavar="N", help="runs of each golden task")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the forecast; - prints it"
+    )
 
 
 def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -157,3 +157,8 @@ def _model_in(annotation: Any) -> Any:
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def one_line(text: str, *, max_chars: int = 80) -> str:
+    """What comes from a file, for people: bounded, and without control characters."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:max_chars]

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 SMALL_RUNS, SMALL_TASKS = 1_000, 20
+PROMPTS = ("support:v13:50af3e26c3af", "support:v14:0123456789ab")
 MAX_SECONDS, MAX_MEGABYTES, MAX_SMALL_MS = 3.0, 500.0, 20.0
 
 
@@ -35,7 +36,7 @@ def write_log(path: Path, *, runs: int, tasks: int, seed: int = 1) -> None:
     calls = 1 + rng.poisson(3.0, runs)
     tokens = np.exp(8.0 + 0.5 * np.sin(task) + rng.normal(0.0, 0.44, runs)).astype(np.int64)
     names = pa.array([f"task-{each}" for each in range(tasks)])
-    prompts = pa.array(["support:v13:50af3e26c3af", "support:v14:0123456789ab"])
+    prompts = pa.array(PROMPTS)
     columns = {
         "prompt_id": prompts.take(pa.array(number % 2)),
         "golden_task_id": names.take(pa.array(task)),
@@ -70,10 +71,14 @@ def judge(path: Path) -> dict[str, float | str]:
 def _verdict(path: Path) -> str:
     from assay.commands.comparing import judge_log
     from assay.gates import Gates
+    from assay.records import PromptRef
     from assay.store.run_log import read_run_log
 
-    log = read_run_log(path, named={})
-    return judge_log(log.runs, "support:v13", "support:v14", gates=Gates()).verdict
+    prompts = {
+        role: PromptRef(name="support", version=prompt_id.split(":")[1], prompt_id=prompt_id)
+        for role, prompt_id in zip(("baseline", "candidate"), PROMPTS, strict=True)
+    }
+    return judge_log(read_run_log(path, named={}).runs, gates=Gates(), **prompts).verdict
 
 
 def _peak_megabytes() -> float:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,51 +16,82 @@ from assay.config import load_config
 from assay.decision import Decision, EvaluationFacts, TaskTraits, decide, document
 from assay.errors import InputError
 from assay.gates import Gates
-from assay.records import PromptRef
+from assay.records import PromptRef, StopReason
 from assay.sections import GoldenTesting
 from assay.store.arms import read_arm, total_spend_usd
-from assay.store.comparability import differences
-from assay.store.run_log import GUESSES, RunLog, read_run_log
+from assay.store.comparability import FIELDS, differences
+from assay.store.log_names import GUESSES
+from assay.store.run_log import read_run_log
 from assay.versions import versions
+from assay.wording import did_you_mean, one_line
+
+MAX_SHOWN = 10
 
 
 def compare(arguments: argparse.Namespace) -> int:
     """Judge the runs of a log; the exit code is the verdict's."""
     check_json(arguments.json)
+    _check_fields(arguments.allow_different)
     log = read_run_log(arguments.runs, named=_named(arguments.column))
     for ours, theirs in log.sources.items():
-        print(f"{ours}: column {_one_line(theirs)}", file=sys.stderr)
-    baseline = _prompt(log, arguments.baseline, "--baseline")
-    candidate = _prompt(log, arguments.candidate, "--candidate")
-    if baseline == candidate:
-        raise InputError(f"baseline and candidate are both {baseline.prompt_id}")
-    gates = _gates(arguments.config)
-    return report(_decide(log.runs, (baseline, candidate), gates, arguments), arguments.json)
-
-
-def _decide(
-    runs: pa.Table,
-    refs: tuple[PromptRef, PromptRef],
-    gates: Gates,
-    arguments: argparse.Namespace,
-) -> Decision:
-    began = time.monotonic()
-    differing = differences(runs, baseline=refs[0].prompt_id, candidate=refs[1].prompt_id)
-    refused = [str(d) for d in differing if d.field not in arguments.allow_different]
-    names = sorted(pc.unique(runs["golden_task_id"]).to_pylist())
-    baseline, candidate = (
-        read_arm(runs, ref, tasks=dict.fromkeys(names, "finish")) for ref in refs
+        print(f"{ours}: column {one_line(theirs)}", file=sys.stderr)
+    decision = judge_log(
+        log.runs,
+        baseline=_prompt(log.runs, arguments.baseline, "--baseline"),
+        candidate=_prompt(log.runs, arguments.candidate, "--candidate"),
+        gates=_gates(arguments.config),
+        critical=arguments.critical,
+        allow_different=arguments.allow_different,
+        evaluation_id=f"compare-{_digest(arguments.runs)}",
     )
+    return report(decision, arguments.json)
+
+
+def judge_log(
+    runs: pa.Table,
+    *,
+    baseline: PromptRef,
+    candidate: PromptRef,
+    gates: Gates,
+    critical: Collection[str] = (),
+    allow_different: Collection[str] = (),
+    evaluation_id: str = "compare",
+) -> Decision:
+    """Decide on the runs of a log, as `assay compare` does.
+
+    Args:
+        runs: As `read_run_log` gives them.
+        baseline: A prompt of the log.
+        candidate: Another one.
+        gates: Margins and the error that is allowed.
+        critical: Golden tasks that must not break.
+        allow_different: Fields in which the arms may differ.
+        evaluation_id: What the decision is called.
+
+    Raises:
+        InputError: Both prompts are the same, or a critical task is not in the log.
+    """
+    began = time.monotonic()
+    if baseline == candidate:
+        raise InputError(f"baseline and candidate are both {one_line(baseline.prompt_id)}")
+    refs = (baseline, candidate)
+    # Other prompts' runs bear on nothing: a golden task that only they ran is not missing.
+    ids = pa.array([ref.prompt_id for ref in refs])
+    runs = runs.filter(pc.is_in(runs["prompt_id"], value_set=ids))
+    tasks = _tasks(runs, critical)
+    differing = differences(runs, baseline=ids[0].as_py(), candidate=ids[1].as_py())
+    refused = [str(each) for each in differing if each.field not in allow_different]
+    expected = {task.id: StopReason.FINISH.value for task in tasks}
     judgement = decide(
-        baseline,
-        candidate,
-        tasks=[TaskTraits(id=name, critical=name in arguments.critical) for name in names],
+        read_arm(runs, baseline, tasks=expected),
+        read_arm(runs, candidate, tasks=expected),
+        tasks=tasks,
         gates=gates,
         max_infra_error_share=GoldenTesting().max_infra_error_share,
         obstacle=f"not comparable: {'; '.join(refused)}" if refused else None,
     )
     facts = EvaluationFacts(
-        evaluation_id=f"compare-{_digest(arguments.runs)}",
+        evaluation_id=evaluation_id,
         rounds=1,
         stopped_early=False,
         spend_usd=total_spend_usd(runs, refs),
@@ -68,10 +99,28 @@ def _decide(
         seed=0,
         versions=versions(),
         allowed_different=tuple(
-            sorted({d.field for d in differing}.intersection(arguments.allow_different))
+            sorted({each.field for each in differing}.intersection(allow_different))
         ),
     )
     return document(judgement, facts)
+
+
+def _tasks(runs: pa.Table, critical: Collection[str]) -> list[TaskTraits]:
+    names = sorted(pc.unique(runs["golden_task_id"]).to_pylist())
+    if unknown := sorted(set(critical).difference(names)):
+        raise InputError(
+            f"--critical {one_line(unknown[0])!r} is no golden task of these prompts' runs",
+            mend=did_you_mean(unknown[0], map(one_line, names[:MAX_SHOWN])),
+        )
+    return [TaskTraits(id=name, critical=name in critical) for name in names]
+
+
+def _check_fields(names: Sequence[str]) -> None:
+    if unknown := sorted(set(names).difference(FIELDS)):
+        raise InputError(
+            f"--allow-different {unknown[0]!r} is nothing that is compared",
+            mend=did_you_mean(unknown[0], FIELDS),
+        )
 
 
 def _gates(config: Path) -> Gates:
@@ -95,12 +144,12 @@ def _named(pairs: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _prompt(log: RunLog, text: str, flag: str) -> PromptRef:
+def _prompt(runs: pa.Table, text: str, flag: str) -> PromptRef:
     """The prompt of the log with this id, or the only one whose id begins `text:`."""
-    ids = sorted(pc.unique(log.runs["prompt_id"]).to_pylist())
+    ids = sorted(pc.unique(runs["prompt_id"]).to_pylist())
     found = [each for each in ids if each == text] or [i for i in ids if i.startswith(f"{text}:")]
     if len(found) != 1:
-        shown = ", ".join(_one_line(each) for each in ids[:10])
+        shown = ", ".join(one_line(each) for each in ids[:MAX_SHOWN])
         raise InputError(
             f"{flag} {text!r} is {'several prompts' if found else 'no prompt'} of the log",
             mend=f"the prompts are: {shown}",
@@ -114,8 +163,3 @@ def _digest(path: Path) -> str:
     stat = path.stat()
     facts = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
-
-
-def _one_line(text: str) -> str:
-    """Bounded, and without control characters: it comes from a file."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:80]

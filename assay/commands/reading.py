@@ -104,7 +104,8 @@ def _check_tools(config: Config) -> str:
     """What the agent may call, in words."""
     from assay.agents.opening import open_toolbox
 
-    offered = [tool.name for tool in open_toolbox(config).definitions]
+    toolbox = open_toolbox(config)
+    offered = [toolbox.name(tool.name) for tool in toolbox.definitions]
     return f"{len(offered)} tools" + (f" ({', '.join(offered)})" if offered else "")
 
 

@@ -1,7 +1,8 @@
 """Every gate in turn: from the arms' runs to pass, fail or undecided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,9 +37,19 @@ class Shared(NamedTuple):
     left_out: int
 
 
+class Measured(NamedTuple):
+    """One metric of both arms; sorting its runs is dear, so that its gates share it."""
+
+    known: Sequence[Flags]
+    shared: Shared
+    samples: tuple[Sample, ...]
+    """Baseline, candidate; empty where no golden task has the metric in both arms."""
+
+
 def compare(arms: Arms, *, gates: Gates, levels: Levels) -> list[Comparison]:
     """Every gate, then what is reported without a margin."""
     rows = []
+    measured = cache(partial(_measure, arms))
     for gate, (metric, statistic) in GATED.items():
         blank = Comparison(
             metric=metric,
@@ -47,7 +58,9 @@ def compare(arms: Arms, *, gates: Gates, levels: Levels) -> list[Comparison]:
             levels=levels,
             margin=getattr(gates, gate),
         )
-        rows.append(_success_drop(arms, blank) if metric == "success" else _ratio(arms, blank))
+        rows.append(
+            _success_drop(arms, blank) if metric == "success" else _ratio(arms, blank, measured)
+        )
     known = (row for row in rows if row.margin is not None or row.change is not None)
     return sorted(known, key=lambda row: row.margin is None)
 
@@ -57,13 +70,22 @@ def n_gates(gates: Gates) -> int:
     return max(1, sum(getattr(gates, name) is not None for name in GATED))
 
 
-def _ratio(arms: Arms, blank: Comparison) -> Comparison:
-    """A ratio, or the difference of means where one of them is zero."""
-    known = [arm.known(blank.metric) for arm in arms[:2]]
+def _measure(arms: Arms, metric: str) -> Measured:
+    known = [arm.known(metric) for arm in arms[:2]]
     shared = _shared(arms, known)
+    samples = [
+        arm.sample(metric, numbering=shared.numbering, n_tasks=shared.n_tasks)
+        for arm in arms[:2]
+        if shared.n_tasks  # else nobody may know the metric at all
+    ]
+    return Measured(known, shared, tuple(samples))
+
+
+def _ratio(arms: Arms, blank: Comparison, measured: Callable[[str], Measured]) -> Comparison:
+    """A ratio, or the difference of means where one of them is zero."""
+    known, shared, samples = measured(blank.metric)
     if shared.n_tasks == 0:
         return replace(blank, obstacle="no data")
-    samples = _samples(arms, blank.metric, shared)
     row = _measured(blank, samples)
     row = _qualified(row, arms, known=known, shared=shared).held_to_margin()
     if blank.statistic != "p95":
@@ -71,14 +93,7 @@ def _ratio(arms: Arms, blank: Comparison) -> Comparison:
     return replace(row, top_tasks=_top(samples[1], arms.tasks, shared))
 
 
-def _samples(arms: Arms, metric: str, shared: Shared) -> tuple[Sample, Sample]:
-    baseline, candidate = (
-        arm.sample(metric, numbering=shared.numbering, n_tasks=shared.n_tasks) for arm in arms[:2]
-    )
-    return baseline, candidate
-
-
-def _measured(blank: Comparison, samples: tuple[Sample, Sample]) -> Comparison:
+def _measured(blank: Comparison, samples: Sequence[Sample]) -> Comparison:
     if not any(sample.values.any() for sample in samples):
         return _nothing(blank)
     try:
@@ -98,15 +113,15 @@ def _nothing(blank: Comparison) -> Comparison:
     return replace(zero, margin=margin, note="nothing used by either prompt")
 
 
-def _differing(blank: Comparison, samples: tuple[Sample, Sample]) -> Comparison:
+def _differing(blank: Comparison, samples: Sequence[Sample]) -> Comparison:
     """A mean of zero has no ratio: the margin becomes that share of the baseline's mean."""
     margin = None if blank.margin is None else blank.margin * (blank.baseline or 0.0)
     row = _changed(replace(blank, is_ratio=False, margin=margin), samples, difference)
     return replace(row, note="a mean of zero has no ratio: this is the difference")
 
 
-def _changed(blank: Comparison, samples: tuple[Sample, Sample], statistic: Statistic) -> Comparison:
-    return _with_change(blank, statistic(*samples, blank.levels))
+def _changed(blank: Comparison, samples: Sequence[Sample], statistic: Statistic) -> Comparison:
+    return _with_change(blank, statistic(samples[0], samples[1], blank.levels))
 
 
 def _with_change(blank: Comparison, found: Change) -> Comparison:

@@ -11,6 +11,10 @@ from assay.decision.arms import Arm, Flags, TaskTraits
 from assay.stats.proportions import is_significantly_more
 
 PASSES_MOSTLY, PASSES_RARELY = 0.8, 0.2
+FELL_FAR = 1 / 3
+"""Share of a golden task's runs. More than that, and a task that never passes is promoted at
+an early look when its baseline happened to fail once or twice (12 % of such evaluations)."""
+_ROUNDING = 1e-9
 MIN_REPEATS = 3
 CONFIRMED = 2
 """Failing repeats after which a critical task's failure is no fluke."""
@@ -59,7 +63,7 @@ def task_outcomes(
 
     A task is broken when Fisher's test says so at alpha over the number of tasks, or when
     it is critical, the baseline passes it in every repeat, and the candidate's failure is
-    confirmed. It is suspect when it went from mostly passing to mostly failing, or a
+    confirmed. It is suspect when it now passes rarely and passed far more often before, or a
     critical one failed without confirmation. Without a result in one arm nothing is known.
 
     Args:
@@ -162,11 +166,11 @@ def _finding(
 
 
 def _clear_change(base: tuple[int, int], cand: tuple[int, int]) -> Finding:
-    """From mostly passing to mostly failing, or the other way round."""
+    """Passes rarely and did far more often, or from rarely to mostly."""
     if min(base[1], cand[1]) < MIN_REPEATS:
         return Finding.SAME
     before, after = base[0] / base[1], cand[0] / cand[1]
-    if before >= PASSES_MOSTLY and after <= PASSES_RARELY:
+    if after <= PASSES_RARELY and before - after >= FELL_FAR - _ROUNDING:
         return Finding.BLOCKS
     if before <= PASSES_RARELY and after >= PASSES_MOSTLY:
         return Finding.FIXED

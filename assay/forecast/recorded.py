@@ -1,7 +1,9 @@
 """The runs of the baseline that earlier evaluations kept under the results folder.
 
 Only what can be compared counts: the same prompt's text, golden tasks that have not changed,
-the same agent and model, and of those the model's parameters, tools and prices of the newest.
+the same agent and model, and of those the model's parameters, tools and prices of the newest. Runs
+that say the same as an earlier evaluation's (a simulation with the same seed, a replay) are
+known already and count once.
 """
 
 from collections.abc import Iterator
@@ -39,7 +41,7 @@ def recorded_runs(plan: Plan, *, at_most: int = MAX_READ) -> Recorded | None:
         plan: The evaluation to come.
         at_most: Evaluations to read, the newest first, >= 1.
     """
-    tables: list[pa.Table] = []
+    tables: list[Any] = []
     warnings: list[str] = []
     for folder in _of_interest(plan):
         try:
@@ -51,7 +53,7 @@ def recorded_runs(plan: Plan, *, at_most: int = MAX_READ) -> Recorded | None:
             tables.append(runs if not tables else _like(runs, tables[0]))
         if len(tables) == at_most:
             break
-    kept = [table for table in tables if len(table)]
+    kept = [table for table in _without_replays(tables) if len(table)]
     if not kept:
         return None
     import pyarrow as pa
@@ -121,6 +123,29 @@ def _like(runs: "pa.Table", other: "pa.Table") -> "pa.Table":
         column = runs[name]
         runs = runs.filter(pc.is_null(column) if wanted is None else pc.equal(column, wanted))
     return runs
+
+
+def _without_replays(tables: "list[pa.Table]") -> "Iterator[pa.Table]":
+    """Each table without the runs that another has already said, repeat by repeat."""
+    import pyarrow as pa
+
+    seen: list[dict[Any, Any]] = []
+    for table in tables:
+        said = _said(table)
+        known: set[Any] = set()
+        for other in seen:
+            common = said.keys() & other.keys()
+            if all(said[key] == other[key] for key in common):
+                known |= common
+        seen.append(said)
+        yield table.filter(pa.array([key not in known for key in said], type=pa.bool_()))
+
+
+def _said(table: "pa.Table") -> dict[Any, Any]:
+    """(golden task, repeat) -> what the run used; in the order of the rows."""
+    names = ("golden_task_id", "repeat", "total_tokens", "tool_calls")
+    columns = zip(*(table[name].to_pylist() for name in names), strict=True)
+    return {(task, repeat): (tokens, calls) for task, repeat, tokens, calls in columns}
 
 
 def _mapping(value: object) -> dict[str, Any]:

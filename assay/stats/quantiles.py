@@ -51,7 +51,7 @@ def quantile_distribution(sample: Sample, *, quantile: float) -> QuantileDistrib
     _require_runs_above(sample, quantile)
     values, tasks, ranks = sample.in_task_order
     repeats = sample.repeats[tasks].astype(np.float64)
-    order = np.argsort(values, kind="stable")
+    order = sample.value_order
     share = np.cumsum((1.0 / (sample.n_tasks * repeats))[order])
     variance = np.cumsum((_spread(ranks, repeats) - _spread(ranks - 1, repeats))[order])
     variance /= sample.n_tasks**2
@@ -73,9 +73,10 @@ def quantile_estimate(sample: Sample, *, quantile: float) -> float:
         NotEnoughEvidence: A task has no run.
     """
     sample.require_repeats(1)
-    order = np.argsort(sample.values, kind="stable")
-    share = np.cumsum(1.0 / (sample.n_tasks * sample.repeats[sample.tasks[order]]))
-    return float(sample.values[order][np.searchsorted(share, quantile - _ROUNDING)])
+    values, tasks, _ = sample.in_task_order
+    order = sample.value_order
+    share = np.cumsum(1.0 / (sample.n_tasks * sample.repeats[tasks[order]]))
+    return float(values[order][np.searchsorted(share, quantile - _ROUNDING)])
 
 
 def ratio_of_quantiles(

@@ -77,6 +77,11 @@ class Sample:
         ranks = np.arange(1, tasks.size + 1) - starts[tasks]
         return TaskOrder(self.values[order], tasks, ranks)
 
+    @cached_property
+    def value_order(self) -> Ints:
+        """Positions of `in_task_order`'s runs from the cheapest of all to the dearest."""
+        return np.argsort(self.in_task_order.values, kind="stable")
+
     def require_repeats(self, at_least: int) -> None:
         """Raise `NotEnoughEvidence` unless every task has so many runs."""
         if self.n_tasks == 0:

@@ -1,61 +1,29 @@
-"""Run logs of any harness, as runs: JSON lines, CSV or Parquet, with columns found by name.
+"""Run logs of any harness, as runs, with columns named by the user or found by their names.
 
-What is needed is a golden task, a prompt and one metric; the rest is taken where it is
-there. Columns are named by the user or guessed from the names that harnesses use.
+What is needed is a golden task, a prompt and one metric; the rest is taken where it is there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet as pq
 
 from assay.errors import InputError
 from assay.stats.samples import Ints
+from assay.store.comparability import FIELDS
+from assay.store.log_files import LogColumns, Wanted, read_columns
+from assay.store.log_names import GUESSES, MILLISECONDS, SUMS, all_names
+from assay.store.log_values import Unfit, counts, numbers, texts, yes_or_no
+from assay.wording import one_line
 
-GUESSES: Mapping[str, tuple[str, ...]] = {
-    "prompt_id": (
-        "prompt_id", "assay.prompt.id", "prompt", "prompt_version", "gen_ai.prompt.version",
-        "variant", "version", "arm", "config",
-    ),
-    "golden_task_id": (
-        "golden_task_id", "task_id", "task", "test_id", "test", "case_id", "case", "example_id",
-        "sample_id", "question_id", "instance_id", "id",
-    ),
-    "repeat": ("repeat", "trial", "epoch", "attempt", "run", "iteration"),
-    "total_tokens": (
-        "total_tokens", "usage.total_tokens", "tokenUsage.total", "token_usage.total_tokens",
-        "num_tokens", "n_tokens", "tokens",
-    ),
-    "tool_calls": (
-        "tool_calls", "num_tool_calls", "n_tool_calls", "tool_call_count", "usage.tool_calls",
-    ),
-    "spend_usd": (
-        "spend_usd", "cost_usd", "total_cost_usd", "total_cost", "agent_cost", "cost", "spend",
-    ),
-    "latency_s": ("latency_s", "duration_s", "elapsed_s", "latency", "duration"),
-    "success": ("success", "passed", "pass", "reward", "is_correct", "correct", "resolved"),
-    "stop_reason": ("stop_reason", "finish_reason", "termination_reason"),
-}  # fmt: skip
-"""Our column -> names to look for, the likeliest first; upper and lower case are alike."""
-
-SUMS = {
-    "total_tokens": (
-        ("input_tokens", "output_tokens"),
-        ("prompt_tokens", "completion_tokens"),
-        ("usage.input_tokens", "usage.output_tokens"),
-        ("usage.prompt_tokens", "usage.completion_tokens"),
-        ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
-    )
-}
-MILLISECONDS = ("latency_ms", "latencyMs", "duration_ms", "elapsed_ms")
 METRICS = ("total_tokens", "tool_calls", "spend_usd", "latency_s", "success")
-MAX_BYTES_OF_A_LINE = 64 * 2**20
+NEEDED = {"golden_task_id": "golden task", "prompt_id": "prompt"}
+OURS = ("violated_invariants", "repeat", *FIELDS)
+"""Taken where the log is one of ours, or names them so."""
+MAX_SHOWN_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,167 +37,148 @@ class RunLog:
 
 
 def read_run_log(path: Path, *, named: Mapping[str, str]) -> RunLog:
-    """Read a run log, or a folder of Parquet files.
+    """Read a run log.
 
     Args:
-        path: `.jsonl`, `.ndjson`, `.json`, `.csv`, `.parquet`, or a folder of `.parquet`.
+        path: `.jsonl`, `.ndjson`, `.json`, `.csv`, `.parquet`, a folder of `.parquet`, or
+            the folder of an evaluation.
         named: Our column -> the log's, where the user says so.
 
     Raises:
-        InputError: It cannot be read, a named column is missing, or there is no golden
-            task, no prompt or no metric in it.
+        InputError: It cannot be read, a named column is missing or holds something else,
+            there is no golden task, no prompt or no metric in it, or a value is impossible.
     """
-    table = _flat(_read(path))
-    columns: dict[str, pa.ChunkedArray] = {}
-    sources: dict[str, str] = {}
-    for ours in GUESSES:
-        found = _find(table, ours, named=named, path=path)
-        if found is not None:
-            columns[ours], sources[ours] = found
-    for needed in ("golden_task_id", "prompt_id"):
-        if needed not in columns:
-            raise _missing(needed, table, path)
-    if not set(METRICS) & set(columns):
-        raise _missing("total_tokens", table, path)
-    extra = [name for name in table.column_names if name not in columns]
-    others = {name: table[name] for name in extra}
-    return RunLog(_completed(pa.table({**others, **columns}), path), sources)
-
-
-def _read(path: Path) -> pa.Table:
-    if not path.exists():
-        raise InputError("no such file", path=path, mend="name a .jsonl, .csv or .parquet file")
+    log = read_columns(
+        path,
+        wanted=_names([*OURS, *named.values(), *all_names(GUESSES)]),
+        texts=_names([*all_names(NEEDED), *(named[name] for name in NEEDED if name in named)]),
+    )
     try:
-        if path.is_dir():
-            return pq.read_table(path)
-        match path.suffix.lower():
-            case ".parquet":
-                return pq.read_table(path)
-            case ".csv":
-                return pyarrow.csv.read_csv(path)
-            case ".jsonl" | ".ndjson" | ".json":
-                options = pyarrow.json.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
-                return pyarrow.json.read_json(path, read_options=options)
-            case other:
-                raise InputError(
-                    f"{other or 'a file without an ending'} is no run log",
-                    path=path,
-                    mend="give .jsonl, .csv or .parquet",
-                )
-    except (pa.ArrowException, OSError) as refused:
-        words = " ".join(str(refused).split())[:300]
-        raise InputError(f"cannot be read: {words}", path=path) from None
+        found = {ours: _named_or_guessed(log, ours, named.get(ours)) for ours in GUESSES}
+    except InputError as wrong:
+        raise InputError(wrong.problem, path=path, mend=wrong.mend) from None
+    columns = {ours: column for ours, (column, _) in found.items() if column is not None}
+    for needed, what in NEEDED.items():
+        if needed not in columns:
+            raise _missing(f"no column for the {what}", needed, log, path)
+        if columns[needed].null_count:
+            raise InputError(f"a run has no {what}", path=path, mend="name it in every run")
+    if not set(METRICS) & set(columns):
+        raise _missing(f"no metric: none of {', '.join(METRICS)}", "total_tokens", log, path)
+    return RunLog(_runs(columns, log), {ours: words for ours, (_, words) in found.items() if words})
 
 
-def _flat(table: pa.Table) -> pa.Table:
-    """Nested objects as columns `outer.inner`."""
-    while any(pa.types.is_struct(field.type) for field in table.schema):
-        table = table.flatten()
-    return table
+Found = tuple[pa.ChunkedArray | None, str]
+"""A column, and in words where it came from; empty words for nowhere."""
 
 
-def _find(
-    table: pa.Table, ours: str, *, named: Mapping[str, str], path: Path
-) -> tuple[pa.ChunkedArray, str] | None:
-    """One of our columns in the log, and where it was found."""
-    if ours in named:
-        if named[ours] not in table.column_names:
-            raise InputError(f"there is no column {named[ours]!r}", path=path, mend=_there(table))
-        return _typed(table[named[ours]], ours, path=path), named[ours]
-    by_lower = {name.lower(): name for name in reversed(table.column_names)}
+def _named_or_guessed(log: LogColumns, ours: str, name: str | None) -> Found:
+    if name is None:
+        return _guessed(log, ours)
+    if name not in log.columns:
+        raise InputError(f"there is no column {one_line(name)!r}", mend=_there(log))
+    try:
+        return _typed(log.columns[name], ours, name), name
+    except Unfit as unfit:
+        mend = f"name another with --column {ours}=NAME"
+        raise InputError(f"column {one_line(name)!r} {unfit}", mend=mend) from None
+
+
+def _guessed(log: LogColumns, ours: str) -> Found:
+    """The first column with a likely name that holds what it should."""
+    by_lower = {name.lower(): name for name in reversed(list(log.columns))}
+    passed_over = ""
     for guess in GUESSES[ours]:
         if (name := by_lower.get(guess.lower())) is not None:
-            return _typed(table[name], ours, path=path), name
-    for parts in SUMS.get(ours, ()):
-        names = [by_lower.get(part) for part in parts]
-        if None not in names:
-            left, right = (_typed(table[name], ours, path=path) for name in names)
-            return pc.add(left, right), " + ".join(map(str, names))
-    if ours == "latency_s":
-        for guess in MILLISECONDS:
-            if (name := by_lower.get(guess.lower())) is not None:
-                return pc.divide(_typed(table[name], ours, path=path), 1000.0), f"{name} / 1000"
-    return None
+            try:
+                return _typed(log.columns[name], ours, name), name
+            except Unfit as unfit:
+                passed_over = passed_over or f"none ({name} {unfit})"
+    for pair in SUMS.get(ours, ()):
+        if set(pair) <= by_lower.keys():
+            names = [by_lower[each] for each in pair]
+            left, right = (_typed(log.columns[name], ours, name) for name in names)
+            return pc.add(left, right), " + ".join(names)
+    for guess in MILLISECONDS.get(ours, ()):
+        if (name := by_lower.get(guess.lower())) is not None:
+            return pc.divide(_typed(log.columns[name], ours, name), 1000.0), f"{name} / 1000"
+    return None, passed_over
 
 
-def _typed(column: pa.ChunkedArray, ours: str, *, path: Path) -> pa.ChunkedArray:
-    """The column as numbers or text; a list of tool calls as its length."""
-    if ours == "tool_calls" and (
-        pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-    ):
-        column = pc.list_value_length(column)
+def _typed(column: pa.ChunkedArray, ours: str, name: str) -> pa.ChunkedArray:
+    match ours:
+        case "prompt_id" | "golden_task_id" | "stop_reason":
+            return texts(column)
+        case "success":
+            return yes_or_no(column, name=name)
+        case "tool_calls":
+            return counts(column, name=name)
+        case _:
+            return numbers(column, name=name)
+
+
+def _runs(columns: Mapping[str, pa.ChunkedArray], log: LogColumns) -> pa.Table:
+    """Every column that a decision reads, and those that arms must have alike."""
+    n = log.n_runs
+    whole: dict[str, pa.ChunkedArray | pa.Array] = {
+        name: pa.nulls(n, pa.bool_() if name == "success" else pa.float64()) for name in METRICS
+    }
+    whole["stop_reason"] = pa.nulls(n, pa.string())
+    whole |= columns
+    whole["stop_reason"] = pc.fill_null(whole["stop_reason"], "finish")
+    whole["violated_invariants"] = _lists(log.columns.get("violated_invariants"), n)
+    for name in FIELDS:
+        if name in log.columns:
+            whole[name] = _comparable(log.columns[name])
+    repeat = log.columns.get("repeat")
+    is_number = repeat is not None and pa.types.is_integer(repeat.type) and not repeat.null_count
+    whole["repeat"] = repeat if is_number else pa.array(_numbers_in_cells(whole))
+    return pa.table(whole)
+
+
+def _lists(column: pa.ChunkedArray | None, n: int) -> pa.ChunkedArray | pa.Array:
+    kind = pa.list_(pa.string())
     try:
-        if ours == "success":
-            return _success(column, path)
-        text = ours in ("prompt_id", "golden_task_id", "stop_reason")
-        return pc.cast(column, pa.string() if text else pa.float64())
-    except pa.ArrowException as refused:
-        words = " ".join(str(refused).split())[:200]
-        raise InputError(f"column for {ours}: {words}", path=path) from None
+        return pa.nulls(n, kind) if column is None else pc.cast(column, kind)
+    except pa.ArrowException:  # some other harness's column of this name
+        return pa.nulls(n, kind)
 
 
-def _success(column: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
-    """True and false, or 1 and 0; a grade in between has no meaning that we could know."""
-    if pa.types.is_boolean(column.type):
-        return column
-    if pa.types.is_string(column.type):
-        lower = pc.utf8_lower(column)
-        yes = pc.is_in(lower, value_set=pa.array(["true", "yes", "pass", "passed", "1", "1.0"]))
-        return pc.if_else(pc.is_null(column), None, yes)
-    values = pc.cast(column, pa.float64())
-    known = set(pc.unique(values).to_pylist()) - {None}
-    if not known <= {0.0, 1.0}:
-        raise InputError(
-            "the column for success holds numbers other than 0 and 1",
-            path=path,
-            mend="add a column of true and false, and name it with --column success=NAME",
-        )
-    return pc.equal(values, 1.0)
+def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    try:
+        return texts(column)
+    except Unfit:
+        return pa.array([None if each is None else str(each) for each in column.to_pylist()])
 
 
-def _completed(runs: pa.Table, path: Path) -> pa.Table:
-    """With every column that a decision reads; a repeat is a run's number within its cell."""
-    if runs["prompt_id"].null_count or runs["golden_task_id"].null_count:
-        raise InputError("a run has no prompt or no golden task", path=path)
-    n = len(runs)
-    defaults = {name: pa.nulls(n, pa.float64()) for name in METRICS if name != "success"}
-    defaults["success"] = pa.nulls(n, pa.bool_())
-    defaults["stop_reason"] = pa.array(np.full(n, "finish"))
-    defaults["violated_invariants"] = pa.nulls(n, pa.list_(pa.string()))
-    for name, column in defaults.items():
-        if name not in runs.column_names:
-            runs = runs.append_column(name, column)
-    numbers = pa.array(_numbers_in_cells(runs))
-    if "repeat" in runs.column_names:
-        runs = runs.drop_columns(["repeat"])
-    return runs.append_column("repeat", numbers)
-
-
-def _numbers_in_cells(runs: pa.Table) -> Ints:
+def _numbers_in_cells(columns: Mapping[str, pa.ChunkedArray | pa.Array]) -> Ints:
     """1, 2, 3, ... for the runs of each prompt and golden task, in the order of the log."""
-    codes = [
-        np.unique(runs[name].to_numpy(), return_inverse=True)[1]
-        for name in ("prompt_id", "golden_task_id")
-    ]
-    cells = codes[0] * (codes[1].max(initial=0) + 1) + codes[1]
+    prompts, tasks = (_codes(columns[name]) for name in ("prompt_id", "golden_task_id"))
+    cells = prompts * (tasks.max(initial=0) + 1) + tasks
     order = np.argsort(cells, kind="stable")
-    sorted_cells = cells[order]
-    starts = np.flatnonzero(np.append(True, sorted_cells[1:] != sorted_cells[:-1]))
-    lengths = np.diff(np.append(starts, len(cells)))
-    numbers = np.empty(len(cells), dtype=np.int64)
-    numbers[order] = np.arange(len(cells)) - np.repeat(starts, lengths) + 1
-    return numbers
+    lengths = np.bincount(cells)
+    starts = np.cumsum(lengths) - lengths
+    repeats = np.empty(cells.size, dtype=np.int64)
+    repeats[order] = np.arange(cells.size) - starts[cells[order]] + 1
+    return repeats
 
 
-def _missing(ours: str, table: pa.Table, path: Path) -> InputError:
-    what = {
-        "golden_task_id": "no column for the golden task",
-        "prompt_id": "no column for the prompt",
-    }.get(ours, f"no metric: none of {', '.join(METRICS)}")
-    return InputError(what, path=path, mend=f"name it with --column {ours}=NAME; {_there(table)}")
+def _codes(column: pa.ChunkedArray) -> Ints:
+    """0, 1, 2, ... for each distinct value."""
+    codes: Ints = column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return codes
 
 
-def _there(table: pa.Table) -> str:
-    names: Iterator[str] = (name[:60] for name in table.column_names)
-    shown = ", ".join(list(names)[:20])
+def _names(names: Iterable[str]) -> Wanted:
+    """Whether a name is one of these, upper and lower case alike."""
+    lower = {name.lower() for name in names}
+    return lambda name: name.lower() in lower
+
+
+def _missing(problem: str, ours: str, log: LogColumns, path: Path) -> InputError:
+    return InputError(problem, path=path, mend=f"name it with --column {ours}=NAME; {_there(log)}")
+
+
+def _there(log: LogColumns) -> str:
+    shown = ", ".join(one_line(name, max_chars=60) for name in log.names[:MAX_SHOWN_NAMES])
     return f"the columns are: {shown}"

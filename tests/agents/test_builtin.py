@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assay.config import Budgets
 from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
 from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.tools import Tool
@@ -14,6 +13,7 @@ from assay.agents.builtin import BuiltinAgent
 from assay.agents.protocol import AgentResult, Order
 from assay.agents.toolbox import Toolbox
 from assay.budgets import LOOP_AFTER, ToolPolicy
+from assay.config import Budgets
 from assay.prompts import PromptVersion
 from assay.records import RunKey, RunScope
 from assay.store.journal import Journal

@@ -1,0 +1,178 @@
+"""Run logs as they lie on disk: JSON lines, CSV or Parquet, read into flat columns.
+
+Nested objects become columns `outer.inner`. Only columns that somebody asks for are read:
+a log may carry gigabytes of transcripts.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from assay.errors import InputError
+from assay.wording import one_line
+
+MAX_BYTES_OF_A_LINE = 64 * 2**20
+FORMATS = "give .jsonl, .csv, .parquet or a folder of .parquet"
+
+Wanted = Callable[[str], bool]
+"""Whether somebody will ask for a column of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogColumns:
+    """The columns of a log that were asked for."""
+
+    columns: Mapping[str, pa.ChunkedArray]
+    """By name, all of one length."""
+    names: tuple[str, ...]
+    """Of all columns that there are, for messages."""
+    n_runs: int
+
+
+def read_columns(path: Path, *, wanted: Wanted, texts: Wanted) -> LogColumns:
+    """Read a run log.
+
+    Args:
+        path: `.jsonl`, `.ndjson`, `.json`, `.csv`, `.parquet`, a folder of `.parquet`, or
+            the folder of an evaluation.
+        wanted: Which columns to read.
+        texts: Which columns of a CSV hold text, though they look like numbers (`1.10`).
+
+    Raises:
+        InputError: There is no such file, it cannot be read, or it holds no runs.
+    """
+    if not path.exists():
+        raise InputError("no such file", path=path, mend=FORMATS)
+    try:
+        table, names = _read(path, wanted=wanted, texts=texts)
+    except (pa.ArrowException, OSError, UnicodeError) as refused:
+        words = one_line(" ".join(str(refused).split()), max_chars=300)
+        raise InputError(f"cannot be read: {words}", path=path, mend=FORMATS) from None
+    if not len(table):
+        raise InputError("it holds no runs", path=path, mend="name a log of finished runs")
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        columns.setdefault(name, column)
+    return LogColumns(columns, names, len(table))
+
+
+def _read(path: Path, *, wanted: Wanted, texts: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
+    if path.is_dir():
+        runs = path / "runs"  # of an evaluation
+        return _parquet(runs if runs.is_dir() else path, wanted)
+    match path.suffix.lower():
+        case ".parquet":
+            return _parquet(path, wanted)
+        case ".csv":
+            return _selected(_csv(path, texts), wanted)
+        case ".jsonl" | ".ndjson" | ".json":
+            return _selected(_json(path, wanted), wanted)
+        case other:
+            what = f"{other!r}" if other else "a file without an ending"
+            raise InputError(f"{what} is no run log", path=path, mend=FORMATS)
+
+
+def _parquet(path: Path, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
+    # Of a single file the folders' names (`model=x/`) are no columns.
+    partitioning = "hive" if path.is_dir() else None
+    dataset = pq.ParquetDataset(path, partitioning=partitioning)
+    names = tuple(_flat(dataset.schema.empty_table()).column_names)
+    tops = {name.partition(".")[0] for name in names if wanted(name)}
+    columns = [name for name in dataset.schema.names if name in tops or wanted(name)]
+    # Files read and columns decoded in turn: no more is in memory than what is asked for.
+    return _selected(dataset.read(columns=columns), wanted)[0], names
+
+
+def _csv(path: Path, texts: Wanted) -> pa.Table:
+    with pyarrow.csv.open_csv(path) as reader:
+        names = reader.schema.names
+    kept = {name: pa.string() for name in names if texts(name)}
+    options = pyarrow.csv.ConvertOptions(column_types=kept)
+    return pyarrow.csv.read_csv(path, convert_options=options)
+
+
+def _json(path: Path, wanted: Wanted) -> pa.Table:
+    options = pyarrow.json.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
+    try:
+        return pyarrow.json.read_json(path, read_options=options)
+    except pa.ArrowException:
+        # Any column that changes its type makes it give up; Python's reader is slower.
+        return _table(path, wanted)
+
+
+def _table(path: Path, wanted: Wanted) -> pa.Table:
+    """JSON objects whose values may change their types, one a line or in one list."""
+    rows = [dict(_leaves(each)) for each in _objects(path)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {}
+    for name in names:
+        values = [row.get(name) for row in rows] if wanted(name) else [None] * len(rows)
+        columns[name] = _array(values)
+    return pa.table(columns)
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    for number, value in _values(path):
+        if not isinstance(value, dict):
+            raise InputError("a run is a JSON object", path=path, line=number, mend=FORMATS)
+        yield value
+
+
+def _values(path: Path) -> Iterator[tuple[int, Any]]:
+    """With their numbers: of the line, or in the list."""
+    raw = path.read_bytes()
+    if raw.lstrip()[:1] == b"[":
+        yield from enumerate(_parsed(raw, path=path, line=None), start=1)
+        return
+    for number, content in enumerate(raw.split(b"\n"), start=1):
+        if content.strip():
+            yield number, _parsed(content, path=path, line=number)
+
+
+def _parsed(raw: bytes, *, path: Path, line: int | None) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as bad:
+        problem = f"not valid JSON: {one_line(str(bad), max_chars=200)}"
+        mend = "write each run whole, on one line of its own"
+        raise InputError(problem, path=path, line=line, mend=mend) from None
+
+
+def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested objects as `outer.inner`."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", inner
+
+
+def _array(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([_text(value) for value in values], type=pa.string())
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    return table
+
+
+def _selected(table: pa.Table, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
+    """The wanted columns, flat; and the names of all there are."""
+    flat = _flat(table)
+    kept = [number for number, name in enumerate(flat.column_names) if wanted(name)]
+    return flat.select(kept), tuple(flat.column_names)

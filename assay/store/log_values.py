@@ -1,0 +1,126 @@
+"""What the columns of a run log hold, as what a decision reads: numbers, yes or no, text.
+
+Missing stays missing: a null, a NaN or an empty cell is never 0 and never a failure.
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import InputError
+from assay.wording import one_line
+
+YES = ("true", "t", "yes", "y", "pass", "passed", "success", "1", "1.0")
+NO = ("false", "f", "no", "n", "fail", "failed", "failure", "0", "0.0")
+UNKNOWN = ("", "null", "none", "nan", "n/a", "na")
+
+
+class Unfit(Exception):
+    """The column's type cannot hold what is looked for; another column may."""
+
+
+def numbers(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
+    """Float64, finite and >= 0; null where it is not known.
+
+    Args:
+        column: Of the log.
+        name: Its name, for messages.
+
+    Raises:
+        Unfit: It holds no numbers.
+        InputError: A value is no number, infinite or negative.
+    """
+    column = _plain(column)
+    if not (_is_number(column.type) or pa.types.is_string(column.type)):
+        raise Unfit(f"holds {column.type}")
+    if pa.types.is_string(column.type):
+        column = _without_unknown(column)
+    try:
+        values = pc.cast(column, pa.float64(), safe=False)
+    except pa.ArrowException as refused:
+        problem = f"column {one_line(name)}: {one_line(str(refused), max_chars=200)}"
+        raise InputError(problem, mend="write numbers, and null where it is not known") from None
+    values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+    limits = pc.min_max(values)
+    if limits["min"].as_py() is not None:
+        _require_amounts(values, limits, name)
+    return values
+
+
+def counts(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
+    """As `numbers`; of lists (the tool calls themselves) their lengths."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return pc.cast(pc.list_value_length(column), pa.float64())
+    return numbers(column, name=name)
+
+
+def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Strings.
+
+    Raises:
+        Unfit: It holds lists or the like.
+    """
+    column = _plain(column)
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowException:
+        raise Unfit(f"holds {column.type}") from None
+
+
+def yes_or_no(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
+    """True, false or null, from booleans, 1 and 0, or words such as `pass`.
+
+    Raises:
+        Unfit: It holds anything else: what a grade of 0.5 means we could not know.
+    """
+    column = _plain(column)
+    if pa.types.is_boolean(column.type):
+        return column
+    if pa.types.is_string(column.type):
+        return _from_words(column)
+    values = numbers(column, name=name)
+    is_yes, is_no = pc.equal(values, 1.0), pc.equal(values, 0.0)
+    if not pc.all(pc.or_(is_yes, is_no), min_count=0).as_py():
+        raise Unfit("holds numbers other than 0 and 1")
+    return is_yes
+
+
+def _from_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    lower = pc.utf8_lower(_without_unknown(column))
+    is_yes, is_no = (pc.is_in(lower, value_set=pa.array(words)) for words in (YES, NO))
+    known = pc.is_valid(lower)
+    if pc.any(pc.and_(known, pc.invert(pc.or_(is_yes, is_no))), min_count=0).as_py():
+        raise Unfit("holds words that are neither yes nor no")
+    return pc.if_else(known, is_yes, pa.scalar(None, pa.bool_()))
+
+
+def _require_amounts(values: pa.ChunkedArray, limits: pa.StructScalar, name: str) -> None:
+    least, most = limits["min"].as_py(), limits["max"].as_py()
+    if least >= 0 and most != float("inf"):
+        return
+    wrong = pc.or_(pc.less(values, 0.0), pc.is_inf(values))
+    row = pc.index(wrong, True).as_py()
+    problem = f"column {one_line(name)}: run {row + 1} holds {values[row].as_py():g}"
+    raise InputError(problem, mend="amounts are finite and not negative; null is not known")
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without dictionaries, and with one type of string."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    is_text = pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
+    return pc.cast(column, pa.string()) if is_text else column
+
+
+def _without_unknown(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    trimmed = pc.utf8_trim_whitespace(column)
+    unknown = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(UNKNOWN))
+    return pc.if_else(unknown, pa.scalar(None, pa.string()), trimmed)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return any(
+        of(kind)
+        for of in (
+            pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null,
+        )
+    )  # fmt: skip

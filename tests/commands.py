@@ -77,7 +77,9 @@ class Assay:
         self._started += 1
         out, err = (self.folder / f"{self._started}.{kind}" for kind in ("out", "err"))
         process = self._context.Process(
-            target=_become, args=(arguments, workspace, {**self.environ, **environ}, out, err)
+            target=_become,
+            args=(arguments, workspace, {**self.environ, **environ}, out, err),
+            daemon=True,  # a failing test leaves none behind
         )
         process.start()
         return Running(process, out, err)

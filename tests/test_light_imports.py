@@ -53,7 +53,6 @@ def called(*arguments: str) -> str:
         ("history",),
         ("rollback",),
         ("server", "status"),
-        ("golden", "check"),
     ],
     ids=" ".join,
 )

@@ -262,7 +262,10 @@ def test_a_damaged_evaluation_does_not_hide_the_others(
     (damaged / "journal.jsonl").write_text("{half\n")
     plan = planned(folder, "v14")
     assert (
-        find_interrupted(damaged.parent, inputs_hash=plan.inputs_hash, now=plan.created_at) is None
+        find_interrupted(
+            damaged.parent, about={"inputs_hash": plan.inputs_hash}, now=plan.created_at
+        )
+        is None
     )
     ran = assay(folder, "status")
     assert ran.exit_code == 0

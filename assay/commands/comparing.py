@@ -77,7 +77,8 @@ def judge_log(
     refs = (baseline, candidate)
     # Other prompts' runs bear on nothing: a golden task that only they ran is not missing.
     ids = pa.array([ref.prompt_id for ref in refs])
-    runs = runs.filter(pc.is_in(runs["prompt_id"], value_set=ids))
+    is_theirs = pc.is_in(runs["prompt_id"], value_set=ids)
+    runs = runs if pc.all(is_theirs).as_py() else runs.filter(is_theirs)
     tasks = _tasks(runs, critical)
     differing = differences(runs, baseline=ids[0].as_py(), candidate=ids[1].as_py())
     refused = [str(each) for each in differing if each.field not in allow_different]

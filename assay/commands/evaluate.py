@@ -13,6 +13,7 @@ from assay.commands.on_prefect import check_that_flows_are_ours, reach_prefect, 
 from assay.commands.screen import Screen
 from assay.commands.verdicts import check_json, report
 from assay.errors import InputError
+from assay.forecast.cost import short_form
 from assay.plan import Plan, Request, settle
 
 EXIT_NOT_SWITCHED = 3
@@ -74,6 +75,8 @@ def _announce(plan: Plan, say: Screen) -> None:
         f"{plan.candidate.ref} against {plan.baseline.ref}: {len(plan.tasks)} golden tasks x "
         f"2 prompts x up to {plan.repeats} repeats = {plan.n_runs} runs at most"
     )
+    if (expected := short_form(plan)) is not None:
+        say.print(expected, markup=False)
     if plan.config.agent.model == "scripted":
         say.print("model: scripted (a simulation that runs offline, with the real tools)")
     doing = "going on with evaluation" if plan.resumed else "evaluation"

@@ -8,6 +8,7 @@ going on after a kill, or looking again, spends nothing twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from scipy.special import ndtr
 
@@ -41,7 +42,18 @@ def look_alphas(at: Sequence[int], *, alpha: float) -> tuple[float, ...]:
     Args:
         at: Repeats at each look, increasing; the last is the whole plan.
         alpha: In (0, 0.5).
+
+    Raises:
+        ValueError: The looks are not increasing, or not above 0.
+
+    >>> [round(alpha, 4) for alpha in look_alphas((3, 5, 8, 12, 20), alpha=0.05)]
+    [0.0115, 0.0102, 0.0134, 0.0167, 0.0242]
     """
+    return _look_alphas(tuple(at), alpha)
+
+
+@cache  # ten times as dear as a look at a few hundred runs, and the same for all of a plan
+def _look_alphas(at: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     shares = [repeats / at[-1] for repeats in at]
     return tuple(float(ndtr(-z)) for z in boundaries(shares, alpha=alpha))
 
@@ -70,7 +82,12 @@ def judge_in_looks(
         max_infra_error_share: As for `decide`.
         spent_budget: As for `decide`; it bears on the last look only.
         obstacle: As for `decide`.
+
+    Raises:
+        ValueError: As `look_alphas` and `decide`, or `made` is outside its range.
     """
+    if not 1 <= made <= len(at):
+        raise ValueError(f"{made} looks are made; they must be 1 to {len(at)}")
     looks: list[Look] = []
     passed: frozenset[tuple[str, str]] = frozenset()
     alphas = look_alphas(at, alpha=gates.alpha)

@@ -8,13 +8,11 @@ from assay.forecast.document import ExpectedCost, Forecast, GateOutlook, Unchang
 from assay.forecast.document import Recorded as RecordedPart
 from assay.forecast.outlook import Outlook, unchanged_prompt
 from assay.forecast.recorded import Recorded
-from assay.forecast.resampling import MIN_RECORDED, History
+from assay.forecast.resampling import MIN_RECORDED, OWN_RUNS, History
 from assay.forecast.sharpness import Setting, Sharpness, gated, sharpness
 from assay.plan import Plan, prompt_ref
 from assay.store.arms import read_arm
 
-FEW_RUNS = 8
-"""Recorded runs of a golden task below which its tail is hardly known."""
 _NO_HISTORY = "no recorded runs to tell from"
 
 
@@ -128,12 +126,12 @@ def _notes(
             f"left out of the gates: {len(unknown)} golden tasks with fewer than {MIN_RECORDED} "
             f"recorded runs ({', '.join(unknown[:3])}{', ...' if len(unknown) > 3 else ''})"
         )
-    if history.tasks.size and history.counts.min() < FEW_RUNS:
+    if history.pools:
         yield (
-            f"rough: some golden tasks have {history.counts.min()} recorded runs only; "
-            f"{FEW_RUNS} or more show how dear their dearest are"
+            f"rough: some golden tasks have {history.counts.min()} recorded runs only, so that "
+            f"all are taken to vary alike; {OWN_RUNS} or more show how each does"
         )
-    if history.tasks.size and history.success == (1.0, history.success[1]):
+    if history.tasks.size and history.success[0] == 1.0:
         yield from _never_failed(plan, history)
 
 

@@ -1,9 +1,12 @@
 """Evaluations drawn from recorded runs: what the decision would meet.
 
-Runs of each golden task are drawn with replacement, whole rows at a time, so that tokens,
-calls and failures of a run stay together. Runs of h repeats spread less than the truth, by
-(h - 1) / h of the variance: metrics are moved away from their golden task's mean to make
-up for it.
+Runs of each golden task are drawn with replacement. Two things would make a short history look
+surer than it is, and are mended:
+
+- Runs of h repeats spread less than the truth, by (h - 1) / h of the variance: metrics are
+  moved away from their golden task's mean to make up for it.
+- Three runs of a golden task hold no tail. With fewer than `OWN_RUNS` of some golden task, a
+  run's metrics are its golden task's mean times a deviation seen on any golden task.
 """
 
 from collections.abc import Iterable
@@ -15,6 +18,8 @@ from assay.stats.samples import Floats, Ints
 
 MIN_RECORDED = 3
 """Recorded runs of a golden task below which nothing is known of its spread."""
+OWN_RUNS = 12
+"""Recorded runs of each golden task from which on its own deviations are drawn."""
 
 
 class History:
@@ -35,13 +40,24 @@ class History:
         self.tasks: Ints = np.flatnonzero(counts >= MIN_RECORDED)
         self.counts: Ints = counts[self.tasks]
         order = np.argsort(runs.tasks, kind="stable")
-        order = order[np.isin(runs.tasks[order], self.tasks)]
+        self._order = order[np.isin(runs.tasks[order], self.tasks)]
         self._starts = np.cumsum(self.counts) - self.counts
         self._runs = runs
-        self._order = order
+        numbers = np.repeat(np.arange(self.tasks.size), self.counts)
         self._metrics = {
-            name: _widened(runs.metrics[name], runs.tasks, runs.measured)[order] for name in metrics
+            name: _Deviations(
+                runs.metrics[name][self._order],
+                numbers,
+                known=runs.known(name)[self._order],
+                n_tasks=self.tasks.size,
+            )
+            for name in metrics
         }
+
+    @property
+    def pools(self) -> bool:
+        """Whether deviations are drawn from all golden tasks together."""
+        return self.tasks.size > 0 and int(self.counts.min()) < OWN_RUNS
 
     @property
     def success(self) -> tuple[float, float]:
@@ -53,15 +69,16 @@ class History:
     def arm(self, rng: np.random.Generator, *, repeats: int) -> Arm:
         """As many repeats of each golden task, drawn from its recorded runs."""
         n = self.tasks.size
-        numbers = np.repeat(np.arange(n), repeats)
-        places = np.floor(rng.random(numbers.size) * self.counts[numbers]).astype(np.int64)
-        drawn = self._starts[numbers] + places
+        tasks = np.repeat(np.arange(n), repeats)
+        own = self._starts[tasks] + np.floor(rng.random(tasks.size) * self.counts[tasks])
+        drawn = own.astype(np.int64)
+        donors = rng.integers(self._order.size, size=tasks.size) if self.pools else drawn
         rows = self._order[drawn]
         return Arm(
             prompt=self._runs.prompt,
-            tasks=numbers,
+            tasks=tasks,
             repeats=np.tile(np.arange(1, repeats + 1), n),
-            metrics={name: values[drawn] for name, values in self._metrics.items()},
+            metrics={name: of.values(tasks, donors) for name, of in self._metrics.items()},
             success=self._runs.success[rows],
             infra=self._runs.infra[rows],
             cut=self._runs.cut[rows],
@@ -69,12 +86,25 @@ class History:
         )
 
 
-def _widened(values: Floats, tasks: Ints, measured: Flags) -> Floats:
-    """Deviations from the golden task's mean times sqrt(h / (h - 1)), h its known runs."""
-    known = measured & ~np.isnan(values)
-    n = int(tasks.max()) + 1 if tasks.size else 0
-    h = np.bincount(tasks[known], minlength=n)
-    means = np.bincount(tasks[known], weights=values[known], minlength=n) / np.maximum(1, h)
-    factor = np.sqrt(h / np.maximum(1, h - 1))
-    wide = means[tasks] + (values - means[tasks]) * factor[tasks]
-    return np.asarray(np.maximum(wide, 0.0), dtype=np.float64)
+class _Deviations:
+    """One metric: mean of each golden task, and each run's widened deviation as a share of it.
+
+    Args:
+        values: Of each run, shape (n_runs,); NaN where it is not known.
+        tasks: Number of each run's golden task, shape (n_runs,).
+        known: Which runs count, shape (n_runs,).
+        n_tasks: How many golden tasks there are.
+    """
+
+    def __init__(self, values: Floats, tasks: Ints, *, known: Flags, n_tasks: int) -> None:
+        h = np.bincount(tasks[known], minlength=n_tasks)
+        sums = np.bincount(tasks[known], weights=values[known], minlength=n_tasks)
+        self.means = sums / np.maximum(1, h)
+        base = np.where(self.means > 0, self.means, 1.0)[tasks]
+        wider = np.sqrt(h / np.maximum(1, h - 1))[tasks]
+        self.shares = wider * (values - self.means[tasks]) / base
+
+    def values(self, tasks: Ints, donors: Ints) -> Floats:
+        """The means of these golden tasks, each with the deviation of a donor run."""
+        drawn: Floats = np.maximum(self.means[tasks] * (1 + self.shares[donors]), 0.0)
+        return drawn

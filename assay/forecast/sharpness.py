@@ -24,8 +24,8 @@ from assay.gates import GATED, Gates
 from assay.stats.proportions import newcombe
 from assay.stats.quantiles import MIN_REPEATS
 
-DRAWN = 12
-"""Evaluations that a standard error is taken from: it is then good to about 5 %."""
+DRAWN = 40
+"""Evaluations that a standard error is taken from: it is then good to about 3 %."""
 PATHS = 20_000
 RUNS_FOR_A_P95 = 20
 

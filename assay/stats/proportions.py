@@ -99,13 +99,15 @@ def fisher_more(events: int, runs: int, base_events: int, base_runs: int) -> flo
 def is_significantly_more(
     events: int, runs: int, base_events: int, base_runs: int, *, alpha: float
 ) -> bool:
-    """Whether Fisher's one-sided test says at `alpha` that the first share is larger.
+    """Whether Fisher's one-sided test says at `alpha` (< 0.5) that the first share is larger.
 
     A p-value of exactly alpha counts, whatever its last digits were rounded to.
 
     >>> is_significantly_more(3, 3, 0, 3, alpha=0.05)
     True
     """
+    if events * base_runs <= base_events * runs:
+        return False  # a share that is no larger has p >= .5: most tasks of most looks
     return fisher_more(events, runs, base_events, base_runs) <= alpha * (1 + _ROUNDING)
 
 

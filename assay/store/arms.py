@@ -1,6 +1,6 @@
 """From the columns of Parquet to the two arms of a decision, without a loop over runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from assay.decision.arms import Arm, Flags
 from assay.records import BUDGET_STOPS, PromptRef, StopReason
-from assay.stats.samples import Floats
+from assay.stats.samples import Floats, Ints
 
 METRICS = ("total_tokens", "tool_calls", "spend_usd", "latency_s")
 COLUMNS = (
@@ -16,6 +16,9 @@ COLUMNS = (
     "violated_invariants", *METRICS,
 )  # fmt: skip
 """What a decision reads of a run."""
+
+STOPS: Sequence[str] = (StopReason.INFRA_ERROR, *sorted(BUDGET_STOPS))
+"""Those that bear on what a run counts for."""
 
 
 def read_arm(table: pa.Table, prompt: PromptRef, *, tasks: Mapping[str, str]) -> Arm:
@@ -27,48 +30,49 @@ def read_arm(table: pa.Table, prompt: PromptRef, *, tasks: Mapping[str, str]) ->
         tasks: Golden task id -> its expected stop reason, in the order of their numbers;
             runs of other tasks are left out.
     """
-    known = pa.array(list(tasks), type=pa.string())
-    wanted = pc.and_(
-        pc.equal(table["prompt_id"], prompt.prompt_id),
-        pc.is_in(table["golden_task_id"], value_set=known),
-    )
-    runs = table.select(list(COLUMNS)).filter(wanted)
-    numbers = pc.index_in(runs["golden_task_id"], value_set=known).to_numpy().astype(np.int64)
-    stops = runs["stop_reason"]
-    expected = pa.array(list(tasks.values()), type=pa.string()).take(pa.array(numbers))
-    is_budget_stop = pc.is_in(stops, value_set=pa.array(sorted(BUDGET_STOPS), type=pa.string()))
+    numbers = _codes(table["golden_task_id"], list(tasks))
+    kept = np.flatnonzero((_codes(table["prompt_id"], [prompt.prompt_id]) == 0) & (numbers >= 0))
+    numbers = numbers[kept]
+    stops = _codes(table["stop_reason"], STOPS)[kept]
+    expected = np.array([STOPS.index(each) if each in STOPS else -1 for each in tasks.values()])
+    is_budget_stop = stops > STOPS.index(StopReason.INFRA_ERROR)
     return Arm(
         prompt=prompt,
         tasks=numbers,
-        repeats=runs["repeat"].to_numpy().astype(np.int64),
-        metrics={name: _floats(runs[name]) for name in METRICS},
-        success=_floats(runs["success"]),
-        infra=_flags(pc.equal(stops, StopReason.INFRA_ERROR.value)),
-        cut=_flags(pc.and_(is_budget_stop, pc.not_equal(stops, expected))),
-        violations=_violations(runs["violated_invariants"]),
+        repeats=table["repeat"].to_numpy()[kept].astype(np.int64),
+        metrics={name: _floats(table[name])[kept] for name in METRICS},
+        success=_floats(table["success"])[kept],
+        infra=stops == STOPS.index(StopReason.INFRA_ERROR),
+        cut=is_budget_stop & (stops != expected[numbers]),
+        violations={name: on[kept] for name, on in _violations(table["violated_invariants"])},
     )
 
 
-def _violations(column: pa.ChunkedArray) -> dict[str, Flags]:
-    """For each name in the lists: which rows hold it."""
+def _codes(column: pa.ChunkedArray, values: Sequence[str]) -> Ints:
+    """Which of the values each row holds, 0-based; -1 for none of them. Shape (n_rows,)."""
+    whole = column.unify_dictionaries().combine_chunks()
+    if not pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_encode()
+    places = pc.index_in(whole.dictionary, value_set=pa.array(values, type=pa.string()))
+    # One more at the end: a null's place is -1, too.
+    lookup = np.append(places.fill_null(-1).to_numpy().astype(np.int64), -1)
+    codes: Ints = lookup[whole.indices.fill_null(-1).to_numpy()]
+    return codes
+
+
+def _violations(column: pa.ChunkedArray) -> Iterator[tuple[str, Flags]]:
+    """Each name in the lists, and which rows hold it."""
     whole = column.combine_chunks()
     rows, names = pc.list_parent_indices(whole), pc.list_flatten(whole)
-    found: dict[str, Flags] = {}
     for name in sorted(names.unique().to_pylist()):
         flags = np.zeros(len(whole), dtype=np.bool_)
         flags[rows.filter(pc.equal(names, name)).to_numpy(zero_copy_only=False)] = True
-        found[name] = flags
-    return found
+        yield name, flags
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:
     values: Floats = pc.cast(column, pa.float64()).to_numpy()
     return values
-
-
-def _flags(column: pa.ChunkedArray) -> Flags:
-    flags: Flags = column.to_numpy().astype(np.bool_)
-    return flags
 
 
 def total_spend_usd(table: pa.Table, prompts: Sequence[PromptRef]) -> float | None:

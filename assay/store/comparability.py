@@ -35,16 +35,21 @@ def differences(runs: pa.Table, *, baseline: str, candidate: str) -> list[Differ
         baseline: A prompt_id.
         candidate: Another one.
     """
-    arms = [runs.filter(pc.equal(runs["prompt_id"], prompt)) for prompt in (baseline, candidate)]
+    fields = [field for field in FIELDS if field in runs.column_names]
+    arms = [_of_prompt(runs, fields, prompt) for prompt in (baseline, candidate)]
     found = []
-    for field in FIELDS:
-        if field in runs.column_names:
-            values = [_values(arm, field) for arm in arms]
-            if values[0] != values[1]:
-                only = [sorted(values[i] - values[1 - i]) for i in (0, 1)]
-                shown = [tuple(o or sorted(v)) for o, v in zip(only, values, strict=True)]
-                found.append(Difference(field, *shown))
+    for field in fields:
+        values = [_values(arm, field) for arm in arms]
+        if values[0] != values[1]:
+            only = [sorted(values[i] - values[1 - i]) for i in (0, 1)]
+            shown = [tuple(o or sorted(v)) for o, v in zip(only, values, strict=True)]
+            found.append(Difference(field, *shown))
     return found
+
+
+def _of_prompt(runs: pa.Table, fields: list[str], prompt: str) -> pa.Table:
+    is_its = pc.equal(runs["prompt_id"], prompt)
+    return runs.select(["golden_task_id", *fields]).filter(is_its)
 
 
 def _values(arm: pa.Table, field: str) -> set[str]:

@@ -82,12 +82,17 @@ def _read(path: Path, *, wanted: Wanted, texts: Wanted) -> tuple[pa.Table, tuple
 def _parquet(path: Path, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
     # Of a single file the folders' names (`model=x/`) are no columns.
     partitioning = "hive" if path.is_dir() else None
-    dataset = pq.ParquetDataset(path, partitioning=partitioning)
+    dataset = pq.ParquetDataset(path, partitioning=partitioning, pre_buffer=False)
     names = tuple(_flat(dataset.schema.empty_table()).column_names)
+    texts = [field.name for field in dataset.schema if pa.types.is_string(field.type)]
+    if texts:  # a number and a dictionary take a tenth of the memory
+        dataset = pq.ParquetDataset(
+            path, partitioning=partitioning, pre_buffer=False, read_dictionary=texts
+        )
     tops = {name.partition(".")[0] for name in names if wanted(name)}
     columns = [name for name in dataset.schema.names if name in tops or wanted(name)]
-    # Files read and columns decoded in turn: no more is in memory than what is asked for.
-    return _selected(dataset.read(columns=columns), wanted)[0], names
+    # One column after the other: threads would hold the bytes of all of them at once.
+    return _selected(dataset.read(columns=columns, use_threads=False), wanted)[0], names
 
 
 def _csv(path: Path, texts: Wanted) -> pa.Table:

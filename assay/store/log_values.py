@@ -14,6 +14,9 @@ NO = ("false", "f", "no", "n", "fail", "failed", "failure", "0", "0.0")
 UNKNOWN = ("", "null", "none", "nan", "n/a", "na")
 
 
+TEXTS = pa.dictionary(pa.int32(), pa.string())
+
+
 class Unfit(Exception):
     """The column's type cannot hold what is looked for; another column may."""
 
@@ -39,7 +42,9 @@ def numbers(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
     except pa.ArrowException as refused:
         problem = f"column {one_line(name)}: {one_line(str(refused), max_chars=200)}"
         raise InputError(problem, mend="write numbers, and null where it is not known") from None
-    values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+    is_nan = pc.is_nan(values)
+    if pc.any(is_nan).as_py():
+        values = pc.if_else(is_nan, pa.scalar(None, pa.float64()), values)
     limits = pc.min_max(values)
     if limits["min"].as_py() is not None:
         _require_amounts(values, limits, name)
@@ -54,14 +59,15 @@ def counts(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Strings.
+    """Strings, each distinct one stored once.
 
     Raises:
         Unfit: It holds lists or the like.
     """
-    column = _plain(column)
+    if column.type.equals(TEXTS):
+        return column.unify_dictionaries()
     try:
-        return pc.cast(column, pa.string())
+        return pc.cast(_plain(column), pa.string()).dictionary_encode()
     except pa.ArrowException:
         raise Unfit(f"holds {column.type}") from None
 

@@ -125,7 +125,6 @@ def _runs(columns: Mapping[str, pa.ChunkedArray], log: LogColumns) -> pa.Table:
     }
     whole["stop_reason"] = pa.nulls(n, pa.string())
     whole |= columns
-    whole["stop_reason"] = pc.fill_null(whole["stop_reason"], "finish")
     whole["violated_invariants"] = _lists(log.columns.get("violated_invariants"), n)
     for name in FIELDS:
         if name in log.columns:
@@ -165,7 +164,7 @@ def _numbers_in_cells(columns: Mapping[str, pa.ChunkedArray | pa.Array]) -> Ints
 
 def _codes(column: pa.ChunkedArray) -> Ints:
     """0, 1, 2, ... for each distinct value."""
-    codes: Ints = column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    codes: Ints = column.combine_chunks().indices.to_numpy().astype(np.int64)
     return codes
 
 

@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_plan(commands)
     _add_compare(commands)
+    _add_selftest(commands)
     _add_switching(commands)
     _add_reading(commands)
     _add_server(commands)
@@ -170,6 +171,24 @@ def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
+
+
+def _add_selftest(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "selftest",
+        runs="selftesting:run",
+        says="Judge the active prompt against itself on recorded runs: how often that errs.",
+    )
+    command.add_argument("--evaluations", type=int, default=500, metavar="N", help="default: 500")
+    command.add_argument(
+        "--runs",
+        default="results",
+        metavar="FILE",
+        help="a run log to draw from (default: results, the recorded evaluations)",
+    )
+    command.add_argument("--seed", type=int, metavar="N", help="of the draws")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the rates; - prints them")
 
 
 def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -10,7 +10,7 @@ from assay.agents.protocol import Agent, AgentResult, Order
 from assay.checks import Observed, assess
 from assay.config import EvaluationBudgets
 from assay.golden import GoldenTask
-from assay.plan import Plan
+from assay.plan import Plan, folder_of
 from assay.prompts import PromptVersion
 from assay.records import RunKey, RunRecord, RunScope
 from assay.slots import Slots
@@ -230,11 +230,6 @@ async def open_evaluation(
                     _taped=taped,
                     _finished=finished,
                 )
-
-
-def folder_of(plan: Plan) -> EvaluationFolder:
-    """Where the plan's evaluation is kept."""
-    return EvaluationFolder(plan.config.folder / plan.config.results.uri / plan.evaluation_id)
 
 
 def observed(result: AgentResult) -> Observed:

@@ -173,6 +173,9 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
     repeats = config.testing.repeats if request.repeats is None else request.repeats
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}", mend="give at least 3: fewer decide nothing")
+    seed = config.testing.seed if request.seed is None else request.seed
+    if seed < 0:
+        raise InputError(f"--seed is {seed}", mend="give 0 or more")
     return Plan(
         evaluation_id=new_evaluation_id(now),
         created_at=now,
@@ -182,7 +185,7 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         candidate=candidate,
         tasks=load_golden(config),
         repeats=repeats,
-        seed=config.testing.seed if request.seed is None else request.seed,
+        seed=seed,
     )
 
 
@@ -223,6 +226,11 @@ def _going_on(plan: Plan, folder: EvaluationFolder) -> Plan:
 
 def _full_ref(text: str, name: str) -> str:
     return text if ":" in text else f"{name}:{text}"
+
+
+def folder_of(plan: Plan) -> EvaluationFolder:
+    """Where the plan's evaluation is kept."""
+    return EvaluationFolder(plan.config.folder / plan.config.results.uri / plan.evaluation_id)
 
 
 def new_evaluation_id(now: datetime) -> str:

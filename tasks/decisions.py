@@ -16,8 +16,7 @@ from assay.decision import (
     looks_taken,
 )
 from assay.durable import replace_file
-from assay.evaluation import folder_of
-from assay.plan import Plan, prompt_ref
+from assay.plan import Plan, folder_of, prompt_ref
 from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import differences
 from assay.store.examples import with_examples

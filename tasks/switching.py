@@ -9,10 +9,9 @@ from prefect.logging import get_run_logger
 from assay.decision import Decision
 from assay.decision.document import Switched
 from assay.errors import CannotEvaluate, ConfigChanged
-from assay.evaluation import folder_of
 from assay.history import PROMOTE, Cause, whoami
 from assay.live import switch
-from assay.plan import Plan
+from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
 
 

@@ -14,7 +14,7 @@ from assay.commands.screen import Screen
 from assay.commands.verdicts import check_json, report
 from assay.errors import InputError
 from assay.forecast.cost import short_form
-from assay.plan import Plan, Request, settle
+from assay.plan import Plan, Request, folder_of, settle
 
 EXIT_NOT_SWITCHED = 3
 
@@ -62,7 +62,9 @@ def _check_concurrency(wanted: int | None) -> None:
 
 def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:
     """The command that finishes what was interrupted."""
-    words = ["assay", "evaluate", plan.candidate.ref, "--resume", plan.evaluation_id]
+    words = ["assay", "evaluate", plan.candidate.ref]
+    if folder_of(plan).journal.exists():  # else it was interrupted before it began
+        words += ["--resume", plan.evaluation_id]
     if arguments.config != Path("assay.yaml"):
         words += ["-c", str(arguments.config)]
     if arguments.no_switch:

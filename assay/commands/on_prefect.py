@@ -135,7 +135,7 @@ def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decisio
 def _decided(plan: Plan) -> "Decision | None":
     """The decision that the flow kept before it was cut off, if it came so far."""
     from assay.decision import Decision
-    from assay.evaluation import folder_of
+    from assay.plan import folder_of
 
     kept = folder_of(plan).decision
     if not kept.exists():

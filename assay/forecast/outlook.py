@@ -13,7 +13,7 @@ from assay.decision import TaskTraits, judge_in_looks
 from assay.decision.verdict import Verdict
 from assay.forecast.sharpness import Setting
 
-SIMULATIONS = 150
+SIMULATIONS = 200
 
 
 class Outlook(NamedTuple):

@@ -43,6 +43,7 @@ class History:
         self._order = order[np.isin(runs.tasks[order], self.tasks)]
         self._starts = np.cumsum(self.counts) - self.counts
         self._runs = runs
+        self._donors = np.flatnonzero(runs.measured[self._order])
         numbers = np.repeat(np.arange(self.tasks.size), self.counts)
         self._metrics = {
             name: _Deviations(
@@ -57,7 +58,7 @@ class History:
     @property
     def pools(self) -> bool:
         """Whether deviations are drawn from all golden tasks together."""
-        return self.tasks.size > 0 and int(self.counts.min()) < OWN_RUNS
+        return self._donors.size > 0 and int(self.counts.min()) < OWN_RUNS
 
     @property
     def success(self) -> tuple[float, float]:
@@ -72,7 +73,7 @@ class History:
         tasks = np.repeat(np.arange(n), repeats)
         own = self._starts[tasks] + np.floor(rng.random(tasks.size) * self.counts[tasks])
         drawn = own.astype(np.int64)
-        donors = rng.integers(self._order.size, size=tasks.size) if self.pools else drawn
+        donors = rng.choice(self._donors, size=tasks.size) if self.pools else drawn
         rows = self._order[drawn]
         return Arm(
             prompt=self._runs.prompt,
@@ -99,7 +100,7 @@ class _Deviations:
     def __init__(self, values: Floats, tasks: Ints, *, known: Flags, n_tasks: int) -> None:
         h = np.bincount(tasks[known], minlength=n_tasks)
         sums = np.bincount(tasks[known], weights=values[known], minlength=n_tasks)
-        self.means = sums / np.maximum(1, h)
+        self.means = np.where(h > 0, sums / np.maximum(1, h), np.nan)
         base = np.where(self.means > 0, self.means, 1.0)[tasks]
         wider = np.sqrt(h / np.maximum(1, h - 1))[tasks]
         self.shares = wider * (values - self.means[tasks]) / base

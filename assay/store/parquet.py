@@ -63,12 +63,17 @@ def write_runs(path: Path, runs: Iterable[RunRecord]) -> None:
 def read_runs(paths: Sequence[Path], *, columns: Sequence[str] | None = None) -> pa.Table:
     """The runs of several files as one table; columns that an older file lacks are null."""
     wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
-    tables = [pq.read_table(path, columns=columns) for path in paths]
+    tables = [_read(path, wanted.names) for path in paths]
     whole = pa.concat_tables(tables, promote_options="default") if tables else wanted.empty_table()
     for field in wanted:
         if field.name not in whole.column_names:
             whole = whole.append_column(field, pa.nulls(len(whole), field.type))
     return whole.select(wanted.names)
+
+
+def _read(path: Path, names: Sequence[str]) -> pa.Table:
+    file = pq.ParquetFile(path)
+    return file.read(columns=[name for name in names if name in file.schema_arrow.names])
 
 
 def _row(run: RunRecord) -> dict[str, Any]:

@@ -2,28 +2,30 @@
 
 Whole evaluations are simulated, looks and early stopping included, under generative models
 like those of docs/statistics.md: log-normal tokens with a retry tail, tool calls as counts,
-successes. Prints a table with Monte Carlo errors. Run it:
+successes. Prints a table with Monte Carlo errors (one standard error). Run it:
 
-    python bench/calibration.py [--evaluations 1000] [--tasks 20] [--repeats 20] [--fixed]
-    python bench/calibration.py --short      # a minute; exits 1 when a rate leaves its band
+    python bench/calibration.py [--evaluations 400] [--tasks 10 20 50] [--repeats 5 20] [--fixed]
+    python bench/calibration.py --short      # half a minute; exits 1 when a rate leaves its band
 """
 
 import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing import Pool
+from multiprocessing.pool import Pool as Processes
 
 import numpy as np
 
 from assay.decision import Arm, Gates, TaskTraits, judge_in_looks
 from assay.records import PromptRef
+from assay.selftest import Rate, flips, rate
 
 ROUNDS = (3, 5, 8, 12, 20)
 BETWEEN_TASKS, WITHIN_TASK, TAIL_SHARE, TAIL_FACTOR = 0.5, 0.42, 0.02, 2.5
-MEAN_CALLS, SUCCESS = 4.0, 0.99
+MEAN_CALLS = 4.0
 PROMPT = PromptRef(name="a", version="v1", prompt_id="a:v1:000000000000")
 
 
@@ -38,6 +40,9 @@ class World:
     interaction: float = 0.0
     """Sd of a factor of its own for each golden task, on the log scale."""
     breaks_a_task: bool = False
+    """The first golden task never passes."""
+    success: float = 0.99
+    """Of both prompts' runs."""
     max_calls: int | None = None
     """A budget on tool calls, for both prompts."""
 
@@ -47,21 +52,41 @@ WORLDS = {
     "identical, interaction .15": World(interaction=0.15),
     "+10 %": World(token_factor=1.10, call_factor=1.10),
     "+25 % (at the margin)": World(token_factor=1.25, call_factor=1.25),
-    "p95 +50 % (at the margin)": World(token_factor=1.50),
+    "+50 % tokens (p95 at its margin)": World(token_factor=1.50),
     "tail only": World(tail_factor=6.0),
     "one task broken": World(breaks_a_task=True),
+    "one broken, others fail .1": World(breaks_a_task=True, success=0.9),
     "the incident": World(token_factor=1.893, call_factor=2.75),
     "the incident, cut at 12 calls": World(token_factor=1.893, call_factor=2.75, max_calls=12),
 }
-BANDS: dict[str, Callable[[Counter[str], float], bool]] = {
-    "identical": lambda share, _: share["reject"] <= 0.02 and share["promote"] >= 0.97,
-    "identical, interaction .15": lambda share, _: share["reject"] <= 0.05,
-    "+25 % (at the margin)": lambda share, _: share["promote"] <= 0.08 and share["reject"] <= 0.1,
-    "one task broken": lambda share, _: share["promote"] == 0,
-    "the incident": lambda share, looks: share["reject"] == 1 and looks == ROUNDS[0],
-    "the incident, cut at 12 calls": lambda share, _: share["promote"] == 0,
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What became of the evaluations of one world."""
+
+    promote: Rate
+    reject: Rate
+    inconclusive: Rate
+    flips: Rate
+    """Of two evaluations one promotes and the other rejects."""
+    mean_repeats: float
+
+
+SHORT_TASKS, SHORT_REPEATS, SHORT_EVALUATIONS = 20, 20, 200
+BANDS: dict[str, Callable[[Row], bool]] = {
+    "identical": lambda row: (
+        row.reject.share <= 0.02 and row.promote.share >= 0.97 and row.mean_repeats <= 10
+    ),
+    "identical, interaction .15": lambda row: row.reject.share <= 0.05 and row.mean_repeats <= 12,
+    "+25 % (at the margin)": lambda row: row.promote.share <= 0.08 and row.reject.share <= 0.1,
+    "+50 % tokens (p95 at its margin)": lambda row: row.promote.share == 0,
+    "one task broken": lambda row: row.promote.share == 0,
+    "one broken, others fail .1": lambda row: row.promote.share <= 0.01,
+    "the incident": lambda row: row.reject.share == 1 and row.mean_repeats == ROUNDS[0],
+    "the incident, cut at 12 calls": lambda row: row.promote.share == 0,
 }
-"""What must hold in the short form: shares of verdicts, and mean repeats."""
+"""What must hold in the short form; flips must be under 1 % everywhere."""
 
 
 def arm(rng: np.random.Generator, world: World, *, levels: np.ndarray, repeats: int) -> Arm:
@@ -79,7 +104,7 @@ def arm(rng: np.random.Generator, world: World, *, levels: np.ndarray, repeats: 
         cut = calls > world.max_calls
         tokens = np.where(cut, tokens * world.max_calls / calls, tokens)
         calls = np.minimum(calls, world.max_calls)
-    success = (rng.random(tasks.size) < SUCCESS) & ~cut
+    success = (rng.random(tasks.size) < world.success) & ~cut
     if world.breaks_a_task:
         success &= tasks != 0
     return Arm(
@@ -97,13 +122,13 @@ def arm(rng: np.random.Generator, world: World, *, levels: np.ndarray, repeats: 
 def one_evaluation(job: tuple[World, int, int, bool, int]) -> tuple[str, int]:
     """Simulate one evaluation: its verdict, and the repeats that it took."""
     world, n_tasks, repeats, fixed, seed = job
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((seed, n_tasks, repeats))
     levels = rng.normal(8.3, BETWEEN_TASKS, n_tasks)
-    before = World(max_calls=world.max_calls)
+    before = World(max_calls=world.max_calls, success=world.success)
     at = (repeats,) if fixed else (*(r for r in ROUNDS if r < repeats), repeats)
     looks = judge_in_looks(
         arm(rng, before, levels=levels, repeats=repeats),
-        replace(arm(rng, world, levels=levels, repeats=repeats), prompt=PROMPT),
+        arm(rng, world, levels=levels, repeats=repeats),
         at=at,
         made=len(at),
         tasks=[TaskTraits(id=f"t{number}") for number in range(n_tasks)],
@@ -113,48 +138,74 @@ def one_evaluation(job: tuple[World, int, int, bool, int]) -> tuple[str, int]:
     return looks[-1].judgement.verdict.value, looks[-1].repeats
 
 
-def simulate(pool: "Pool", world: World, options: argparse.Namespace) -> tuple[Counter[str], float]:  # type: ignore[valid-type]
-    """Shares of the verdicts, and mean repeats."""
-    jobs = (
-        (world, options.tasks, options.repeats, options.fixed, options.seed + number)
-        for number in range(options.evaluations)
-    )
-    results = pool.map(one_evaluation, jobs, chunksize=20)  # type: ignore[attr-defined]
+def simulate(
+    pool: Processes, world: World, options: argparse.Namespace, *, size: tuple[int, int]
+) -> Row:
+    """Rates of one world; `size` is golden tasks and repeats."""
+    n: int = options.evaluations
+    jobs = [(world, *size, options.fixed, options.seed + number) for number in range(n)]
+    results = pool.map(one_evaluation, jobs, chunksize=10)
     counts = Counter(verdict for verdict, _ in results)
-    shares = Counter({name: count / len(results) for name, count in counts.items()})
-    return shares, float(np.mean([repeats for _, repeats in results]))
+    return Row(
+        promote=rate(counts["promote"], n),
+        reject=rate(counts["reject"], n),
+        inconclusive=rate(counts["inconclusive"], n),
+        flips=flips(counts["promote"], counts["reject"], n),
+        mean_repeats=float(np.mean([repeats for _, repeats in results])),
+    )
+
+
+def line(name: str, size: tuple[int, int], row: Row) -> str:
+    """One line of the table, in Markdown."""
+    shares = (row.promote, row.reject, row.inconclusive)
+    cells = [f"{each.share:.3f} +- {each.error:.3f}" for each in shares]
+    cells += [f"{row.flips.share:.4f}", f"{row.mean_repeats:.1f}"]
+    return f"| {size[0]} x {size[1]} | {name} | {' | '.join(cells)} |"
+
+
+def sizes(options: argparse.Namespace) -> Iterator[tuple[int, int]]:
+    """Golden tasks x repeats, in the order of the table."""
+    if options.short:
+        yield SHORT_TASKS, SHORT_REPEATS
+        return
+    for repeats in options.repeats:
+        for tasks in options.tasks:
+            yield tasks, repeats
+
+
+def is_within(name: str, row: Row) -> bool:
+    """Whether a world's rates are what they must be."""
+    return row.flips.share < 0.01 and (name not in BANDS or BANDS[name](row))
 
 
 def main() -> int:
     """Print the table; in the short form 1 when a rate leaves its band."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--evaluations", type=int, default=1000)
-    parser.add_argument("--tasks", type=int, default=20)
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--evaluations", type=int, default=400)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[10, 20, 50])
+    parser.add_argument("--repeats", type=int, nargs="+", default=[5, 20])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fixed", action="store_true", help="one look, at the end")
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
     if options.short:
-        options.evaluations = 120
-    error = 0.5 / np.sqrt(options.evaluations)
-    print(f"{options.evaluations} evaluations each, {options.tasks} golden tasks, up to")
+        options.evaluations = SHORT_EVALUATIONS
+    began = time.perf_counter()
+    print(f"{options.evaluations} evaluations each, seed {options.seed}\n")
     print(
-        f"{options.repeats} repeats, seed {options.seed}; Monte Carlo error at most {error:.3f}\n"
+        "| tasks x repeats | candidate | promote | reject | inconclusive | flips | mean repeats |"
     )
-    print(f"{'candidate':32}{'promote':>9}{'reject':>9}{'inconcl.':>9}{'repeats':>9}{'s':>6}")
+    print("|---|---|---|---|---|---|---|")
     left: list[str] = []
     with Pool() as pool:
-        for name, world in WORLDS.items():
-            began = time.perf_counter()
-            shares, repeats = simulate(pool, world, options)
-            row = [shares[verdict] for verdict in ("promote", "reject", "inconclusive")]
-            figures = "".join(f"{share:9.3f}" for share in row)
-            print(f"{name:32}{figures}{repeats:9.1f}{time.perf_counter() - began:6.0f}", flush=True)
-            if options.short and name in BANDS and not BANDS[name](shares, repeats):
-                left.append(name)
+        for size in sizes(options):
+            for name, world in WORLDS.items():
+                row = simulate(pool, world, options, size=size)
+                print(line(name, size, row), flush=True)
+                left += [name] if options.short and not is_within(name, row) else []
+    print(f"\n{time.perf_counter() - began:.0f} s")
     if left:
-        print(f"\nout of its band: {', '.join(left)}")
+        print(f"out of its band: {', '.join(left)}")
     return int(bool(left))
 
 

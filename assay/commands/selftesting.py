@@ -24,6 +24,7 @@ from assay.plan import Plan, new_evaluation_id, prompt_ref
 from assay.prompts import load_prompt
 from assay.records import PromptRef, StopReason
 from assay.selftest import Rate, Rates, Setting, selftest
+from assay.stats.samples import Ints
 from assay.store.arms import METRICS, read_arm
 from assay.store.comparability import FIELDS
 from assay.store.run_log import read_run_log
@@ -169,9 +170,7 @@ def _test(plan: Plan, runs: pa.Table, tasks: Sequence[TaskTraits], *, evaluation
     )
 
 
-def _require_runs(
-    counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", tasks: Sequence[TaskTraits]
-) -> None:
+def _require_runs(counts: Ints, tasks: Sequence[TaskTraits]) -> None:
     short = [
         f"{one_line(task.id)} ({count})"
         for task, count in zip(tasks, counts, strict=True)
@@ -185,16 +184,18 @@ def _require_runs(
 
 def _print(found: SelfTest) -> None:
     screen = Screen(highlight=False)
-    same = found.identical
-    screen.out(f"{found.prompt.name}:{found.prompt.version} against itself, drawn from "
-               f"{found.recorded_runs} recorded runs of {found.golden_tasks} golden tasks")  # fmt: skip
-    screen.out(f"{same.evaluations} evaluations, looks at {', '.join(map(str, found.looks))} "
-               f"repeats, seed {found.seed}\n")  # fmt: skip
-    screen.out(f"false alarms (reject)     {_percent(same.reject)}")
-    screen.out(f"promoted                  {_percent(same.promote)}")
-    screen.out(f"inconclusive              {_percent(same.inconclusive)}")
-    screen.out(f"flips                     {_percent(same.flips)}   one promotes, the next rejects")
-    screen.out(f"mean repeats              {same.mean_repeats:.1f} of {found.looks[-1]}\n")
+    same, looks = found.identical, ", ".join(map(str, found.looks))
+    lines = (
+        f"{found.prompt.name}:{found.prompt.version} against itself, drawn from",
+        f"{found.recorded_runs} recorded runs of {found.golden_tasks} golden tasks",
+        f"{same.evaluations} evaluations, looks at {looks} repeats, seed {found.seed}\n",
+        f"false alarms (reject)  {_percent(same.reject)}",
+        f"promoted               {_percent(same.promote)}",
+        f"inconclusive           {_percent(same.inconclusive)}",
+        f"flips                  {_percent(same.flips)}   one promotes, the next rejects",
+        f"mean repeats           {same.mean_repeats:.1f} of {found.looks[-1]}\n",
+    )
+    screen.out("\n".join(lines))
     screen.print(_table(found.effects))
     screen.out(f"\n{_caution(found)}")
 
@@ -219,12 +220,12 @@ def _percent(rate: Rate) -> str:
 def _caution(found: SelfTest) -> str:
     fewest = found.fewest_runs_of_a_task
     words = (
-        "+- is one Monte Carlo standard error. Drawing again from recorded runs knows no rarer "
+        "+- is one Monte Carlo standard error. Drawing again from recorded runs knows no rarer\n"
         "run than those: a tail or a failure that was never recorded never comes."
     )
     if fewest >= FEW_RECORDED:
         return words
     return (
-        f"{words}\nA golden task has only {fewest} recorded runs: so few understate how much runs "
+        f"{words}\nA golden task has only {fewest} recorded runs: so few understate how much\nruns "
         f"vary, and these rates are too good. {FEW_RECORDED} or more say it better."
     )

@@ -142,8 +142,8 @@ def test_the_order_of_the_runs_changes_nothing() -> None:
 
 
 def latching(late_factor: float) -> tuple[Look, ...]:
-    """Cheap for 5 repeats, dearer after; three failures keep it open at the first looks."""
-    late = np.where(arm().repeats > 5, late_factor, 1.0)
+    """Every second task is dearer after 5 repeats; failures keep it open at the first looks."""
+    late = np.where((arm().repeats > 5) & (arm().tasks % 2 == 0), late_factor, 1.0)
     noise = np.exp(np.random.default_rng(7).normal(0.0, 0.02, late.size))
     tokens = 4000.0 * noise * late
     return look(
@@ -164,7 +164,7 @@ def mean_tokens(of: Look) -> Any:
 
 def test_a_gate_that_passed_stays_passed() -> None:
     """Its error was spent at that look; the simulations of the sizes do the same."""
-    looks = latching(1.4)
+    looks = latching(1.6)
     open_again = [each for each in looks if mean_tokens(each).note == "passed at an earlier look"]
     assert mean_tokens(looks[0]).result == "pass"
     assert open_again
@@ -175,7 +175,7 @@ def test_a_gate_that_passed_stays_passed() -> None:
 
 def test_a_gate_that_passed_can_still_fail() -> None:
     """What is sure now is stronger than what was sure before."""
-    looks = latching(3.0)
+    looks = latching(12.0)
     assert mean_tokens(looks[0]).result == "pass"
     assert mean_tokens(looks[-1]).result == "fail"
     assert looks[-1].judgement.verdict == "reject"

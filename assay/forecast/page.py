@@ -12,16 +12,8 @@ from rich.text import Text
 
 from assay.decision.reason import clean_name
 from assay.forecast.document import ExpectedCost, Forecast, GateOutlook, Unchanged
+from assay.report.table import gate_name
 
-_LABELS = {
-    ("total_tokens", "p95"): "p95 tokens",
-    ("total_tokens", "tail"): "tail tokens",
-    ("total_tokens", "mean"): "mean tokens",
-    ("tool_calls", "mean"): "tool calls",
-    ("success", "drop"): "success",
-    ("spend_usd", "mean"): "mean spend",
-    ("latency_s", "p95"): "p95 latency",
-}
 _UNTIL = {
     "first_look": "a clear verdict at the first look",
     "typical": "an unchanged prompt, on average",
@@ -136,7 +128,7 @@ def _pilot(forecast: Forecast) -> Iterator[str]:
 
 
 def _label(gate: GateOutlook) -> str:
-    return _LABELS.get((gate.metric, gate.statistic), f"{gate.metric} {gate.statistic}")
+    return gate_name(gate.metric, gate.statistic)
 
 
 def _change(gate: GateOutlook, value: float | None) -> str:

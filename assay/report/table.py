@@ -55,13 +55,18 @@ def gates_table(decision: Decision) -> Table:
     return table
 
 
+def gate_name(metric: str, statistic: str) -> str:
+    """What a table calls a gate."""
+    return _LABELS.get((metric, statistic), f"{metric} {statistic}")
+
+
 def _headline(decision: Decision) -> Text:
     verdict, _, why = decision.reason.partition(":")
     return Text.assemble((verdict, STYLES[decision.verdict]), ":", why)
 
 
 def _gate_row(gate: Gate) -> list[Text]:
-    name = _LABELS.get((gate.metric, gate.statistic), f"{gate.metric} {gate.statistic}")
+    name = gate_name(gate.metric, gate.statistic)
     result = gate.result if gate.margin is not None else "reported"
     mark = "*" if gate.note else ""
     cells = [

@@ -5,13 +5,12 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from assay.commands.rates_page import SelfTest, show
 from assay.commands.screen import Screen
 from assay.commands.verdicts import STANDARD_OUTPUT, check_json
 from assay.config import load_config
@@ -22,36 +21,16 @@ from assay.forecast.resampling import History
 from assay.golden import load_golden
 from assay.plan import Plan, new_evaluation_id, prompt_ref
 from assay.prompts import load_prompt
-from assay.records import PromptRef, StopReason
-from assay.selftest import Rate, Rates, Setting, selftest
+from assay.records import StopReason
+from assay.selftest import Setting, selftest
 from assay.stats.samples import Ints
 from assay.store.arms import METRICS, read_arm
 from assay.store.comparability import FIELDS
 from assay.store.run_log import read_run_log
 from assay.wording import one_line
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 MIN_RECORDED = 5
-FEW_RECORDED = 20
 RUN_FIRST = "run an evaluation first: assay evaluate CANDIDATE --no-switch"
-
-
-class SelfTest(BaseModel):
-    """The JSON of `assay selftest`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: int = 1
-    prompt: PromptRef
-    seed: int
-    looks: tuple[int, ...]
-    golden_tasks: int
-    recorded_runs: int
-    fewest_runs_of_a_task: int
-    identical: Rates
-    effects: tuple[Rates, ...]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json == STANDARD_OUTPUT:
         Screen().out(text, highlight=False)
         return 0
-    _print(found)
+    show(found)
     if arguments.json is not None:
         arguments.json.write_text(f"{text}\n", encoding="utf-8")
     return 0
@@ -180,52 +159,3 @@ def _require_runs(counts: Ints, tasks: Sequence[TaskTraits]) -> None:
         more = f" and {len(short) - 3} more" if len(short) > 3 else ""
         problem = f"fewer than {MIN_RECORDED} recorded runs of {', '.join(short[:3])}{more}"
         raise InputError(problem, mend=RUN_FIRST)
-
-
-def _print(found: SelfTest) -> None:
-    screen = Screen(highlight=False)
-    same, looks = found.identical, ", ".join(map(str, found.looks))
-    lines = (
-        f"{found.prompt.name}:{found.prompt.version} against itself, drawn from",
-        f"{found.recorded_runs} recorded runs of {found.golden_tasks} golden tasks",
-        f"{same.evaluations} evaluations, looks at {looks} repeats, seed {found.seed}\n",
-        f"false alarms (reject)  {_percent(same.reject)}",
-        f"promoted               {_percent(same.promote)}",
-        f"inconclusive           {_percent(same.inconclusive)}",
-        f"flips                  {_percent(same.flips)}   one promotes, the next rejects",
-        f"mean repeats           {same.mean_repeats:.1f} of {found.looks[-1]}\n",
-    )
-    screen.out("\n".join(lines))
-    screen.print(_table(found.effects))
-    screen.out(f"\n{_caution(found)}")
-
-
-def _table(effects: Sequence[Rates]) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("tokens, calls", "reject", "promote", "inconclusive", "repeats"):
-        table.add_column(heading, justify="right")
-    for row in effects:
-        shares = (row.reject, row.promote, row.inconclusive)
-        cells = [_percent(share) for share in shares]
-        table.add_row(f"x{row.factor:.2f}", *cells, f"{row.mean_repeats:.1f}")
-    return table
-
-
-def _percent(rate: Rate) -> str:
-    return f"{100 * rate.share:5.1f} % +- {100 * rate.error:.1f}"
-
-
-def _caution(found: SelfTest) -> str:
-    fewest = found.fewest_runs_of_a_task
-    words = (
-        "+- is one Monte Carlo standard error. Drawing again from recorded runs knows no rarer\n"
-        "run than those: a tail or a failure that was never recorded never comes."
-    )
-    if fewest >= FEW_RECORDED:
-        return words
-    return (
-        f"{words}\nA golden task has only {fewest} recorded runs: so few understate how much\nruns "
-        f"vary, and these rates are too good. {FEW_RECORDED} or more say it better."
-    )

@@ -13,7 +13,7 @@ from assay.stats.proportions import is_significantly_more
 PASSES_MOSTLY, PASSES_RARELY = 0.8, 0.2
 FELL_FAR = 1 / 3
 """Share of a golden task's runs. More than that, and a task that never passes is promoted at
-an early look when its baseline happened to fail once or twice (12 % of such evaluations)."""
+an early look when its baseline happened to fail once or twice (9 % of such evaluations)."""
 _ROUNDING = 1e-9
 MIN_REPEATS = 3
 CONFIRMED = 2

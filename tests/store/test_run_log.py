@@ -93,7 +93,9 @@ def test_prompt_versions_of_a_csv_stay_text(tmp_path: Path) -> None:
 
 def test_a_column_that_changes_its_type_does_no_harm(tmp_path: Path) -> None:
     """Outputs are text in one run and objects in the next."""
-    runs = [{**each, "output": output} for each, output in zip(rows(), ["x", {"y": 1}] * 4)]
+    runs = [
+        {**each, "output": output} for each, output in zip(rows(), ["x", {"y": 1}] * 4, strict=True)
+    ]
     assert len(read(jsonl(tmp_path, runs)).runs) == 8
 
 

@@ -42,9 +42,17 @@ class ShardUnavailable(ConnectionError):
     """The archive of the old shop system does not answer."""
 
 
+class Desk(sqlite3.Connection):
+    """A database that closes itself when it is let go: an evaluation loads these tools anew."""
+
+    def __del__(self) -> None:
+        """Close; from Python 3.13 on a connection that is left open is warned of."""
+        self.close()
+
+
 def load_desk(folder: Path) -> sqlite3.Connection:
     """An in-memory database of the articles in `folder`/kb and the orders beside them."""
-    desk = sqlite3.connect(":memory:", check_same_thread=False)
+    desk = sqlite3.connect(":memory:", check_same_thread=False, factory=Desk)
     desk.row_factory = sqlite3.Row
     desk.execute(
         "CREATE VIRTUAL TABLE kb USING fts5(id UNINDEXED, title, tags, body, updated UNINDEXED,"

@@ -39,7 +39,7 @@ def differences(runs: pa.Table, *, baseline: str, candidate: str) -> list[Differ
     arms = [_of_prompt(runs, fields, prompt) for prompt in (baseline, candidate)]
     found = []
     for field in fields:
-        values = [_values(arm, field) for arm in arms]
+        values = [_values(arm, field) for arm in _on_same_tasks(arms, field)]
         if values[0] != values[1]:
             only = [sorted(values[i] - values[1 - i]) for i in (0, 1)]
             shown = [tuple(o or sorted(v)) for o, v in zip(only, values, strict=True)]
@@ -50,6 +50,22 @@ def differences(runs: pa.Table, *, baseline: str, candidate: str) -> list[Differ
 def _of_prompt(runs: pa.Table, fields: list[str], prompt: str) -> pa.Table:
     is_its = pc.equal(runs["prompt_id"], prompt)
     return runs.select(["golden_task_id", *fields]).filter(is_its)
+
+
+def _on_same_tasks(arms: list[pa.Table], field: str) -> list[pa.Table]:
+    """For the golden tasks' hashes only the tasks that both arms have runs of.
+
+    A task without runs in one arm (a budget ended the evaluation) is not another task: it
+    is unmeasured, and the decision says so.
+    """
+    if field != "golden_task_hash":
+        return arms
+    ids = "golden_task_id"
+    others = (arms[1], arms[0])
+    return [
+        arm.filter(pc.is_in(arm[ids], value_set=pc.unique(other[ids])))
+        for arm, other in zip(arms, others, strict=True)
+    ]
 
 
 def _values(arm: pa.Table, field: str) -> set[str]:

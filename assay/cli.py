@@ -114,12 +114,24 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="evaluate:evaluate",
         says="Run every golden task with a candidate and the baseline, decide, switch on promote.",
     )
-    command.add_argument("candidate", metavar="CANDIDATE", help="such as support:v14, or v14")
+    command.add_argument(
+        "candidates",
+        metavar="CANDIDATE",
+        nargs="+",
+        help="such as support:v14, or v14; each of several gets a verdict of its own",
+    )
     command.add_argument("--baseline", metavar="V", help="compare with this (default: active)")
     command.add_argument("--repeats", type=int, metavar="N", help="runs of each golden task")
     command.add_argument("--seed", type=int, metavar="N", help="of the runs' randomness")
     command.add_argument("-j", "--max-concurrency", type=int, metavar="N", help="runs at once")
-    command.add_argument("--no-switch", action="store_true", help="decide only")
+    switching = command.add_mutually_exclusive_group()
+    switching.add_argument("--no-switch", action="store_true", help="decide only")
+    switching.add_argument(
+        "--switch-best",
+        action="store_true",
+        help="of several candidates, switch to the best that is promoted (else none)",
+    )
+    _add_scope(command)
     command.add_argument(
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
@@ -158,8 +170,22 @@ def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:
         metavar="OURS=THEIRS",
         help="which of the log's columns is ours, such as success=resolved; others are guessed",
     )
+    _add_scope(command)
     command.add_argument(
         "--critical", action="append", default=[], metavar="TASK", help="a task that must not break"
+    )
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
+    )
+
+
+def _add_scope(command: argparse.ArgumentParser) -> None:
+    """What the verdict is about, and in what the arms may differ."""
+    command.add_argument(
+        "--scope",
+        choices=("golden_tasks", "traffic"),
+        help="what the verdict is about (default: gates.scope): these golden tasks, or the "
+        "traffic that they are a sample of, which needs more of them",
     )
     command.add_argument(
         "--allow-different",
@@ -167,9 +193,6 @@ def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:
         default=[],
         metavar="FIELD",
         help="compare although the arms differ in this, such as model",
-    )
-    command.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
 
 

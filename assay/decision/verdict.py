@@ -19,7 +19,7 @@ from assay.decision.failures import (
 )
 from assay.decision.needs import Needs, needs
 from assay.decision.reason import reason_for
-from assay.gates import Gates
+from assay.gates import Gates, Scope
 from assay.stats.proportions import is_significantly_more
 
 INFRA_ALPHA = 0.05
@@ -41,6 +41,7 @@ class Judgement:
     verdict: Verdict
     reason: str
     """One sentence, the verdict first."""
+    scope: Scope
     baseline: Arm
     candidate: Arm
     comparisons: tuple[Comparison, ...]
@@ -107,10 +108,10 @@ def decide(
         obstacle=obstacle or _infra_obstacle(baseline, candidate, max_infra_error_share),
         spent_budget=spent_budget,
     )
-    return _judgement(arms, evidence, alpha=alpha)
+    return _judgement(arms, evidence, alpha=alpha, scope=gates.scope)
 
 
-def _judgement(arms: Arms, evidence: Evidence, *, alpha: float) -> Judgement:
+def _judgement(arms: Arms, evidence: Evidence, *, alpha: float, scope: Scope) -> Judgement:
     verdict = _verdict(evidence)
     needed = None
     if verdict is Verdict.INCONCLUSIVE:
@@ -119,6 +120,7 @@ def _judgement(arms: Arms, evidence: Evidence, *, alpha: float) -> Judgement:
     return Judgement(
         verdict=verdict,
         reason=reason_for(verdict.value, evidence, advice=needed.advice if needed else None),
+        scope=scope,
         baseline=arms.baseline,
         candidate=arms.candidate,
         comparisons=evidence.comparisons,

@@ -14,9 +14,9 @@ from assay.store.arms import read_arm
 from assay.store.parquet import runs_table
 
 
-def planned(workspace: Path, candidate: str, **asked: Any) -> Plan:
-    """The plan of `assay evaluate CANDIDATE` in a workspace."""
-    request = Request(candidates=(candidate,), config=workspace / "assay.yaml", **asked)
+def planned(workspace: Path, *candidates: str, **asked: Any) -> Plan:
+    """The plan of `assay evaluate CANDIDATE ...` in a workspace."""
+    request = Request(candidates=candidates, config=workspace / "assay.yaml", **asked)
     return settle(request, environ={}, now=datetime.now(UTC))
 
 

@@ -12,7 +12,7 @@ from assay.decision.comparison import Comparison, Levels
 from assay.decision.statistics import CHANGES, LEVELS, Change, Statistic, difference
 from assay.errors import NotEnoughEvidence
 from assay.gates import GATED, Gates
-from assay.stats.proportions import newcombe
+from assay.stats.proportions import newcombe, weighing_tasks_alike
 from assay.stats.samples import Ints, Sample
 
 MAX_MISSING = 0.01
@@ -174,21 +174,29 @@ def _success_drop(arms: Arms, blank: Comparison) -> Comparison:
     shared = _shared(arms, known)
     both = list(zip(arms[:2], known, strict=True))
     kept = [flag & (shared.numbering[arm.tasks] >= 0) for arm, flag in both]
-    runs = [int(keep.sum()) for keep in kept]
-    if min(runs) == 0:
+    if shared.n_tasks == 0:
         return replace(blank, obstacle="no data")
-    wins = [int((arm.passed & keep).sum()) for arm, keep in zip(arms[:2], kept, strict=True)]
-    above, below = (newcombe(wins[0], runs[0], wins[1], runs[1], level=x) for x in blank.levels)
+    wins = [_weighted(arm, keep, shared) for arm, keep in zip(arms[:2], kept, strict=True)]
+    above, below = (newcombe(*wins[0], *wins[1], level=level) for level in blank.levels)
     row = replace(
         blank,
-        baseline=wins[0] / runs[0],
-        candidate=wins[1] / runs[1],
+        baseline=wins[0][0] / wins[0][1],
+        candidate=wins[1][0] / wins[1][1],
         change=above.estimate,
         upper=above.upper,
         lower=below.lower,
     )
     obstacle = _missing(arms, blank.metric, known=known, shared=shared)
     return replace(row, obstacle=obstacle).held_to_margin()
+
+
+def _weighted(arm: Arm, kept: Flags, shared: Shared) -> tuple[float, float]:
+    """Successes and runs on the shared golden tasks, which weigh the same."""
+    passed, runs = (
+        np.bincount(shared.numbering[arm.tasks[flags]], minlength=shared.n_tasks)
+        for flags in (arm.passed & kept, kept)
+    )
+    return weighing_tasks_alike(passed, runs)
 
 
 def _shared(arms: Arms, flags: Sequence[Flags]) -> Shared:

@@ -21,7 +21,7 @@ amounts = st.floats(0.5, 1e6)
 pairs = st.lists(st.tuples(amounts, amounts), min_size=2, max_size=20)
 
 
-@given(pairs)
+@given(st.lists(st.tuples(*[st.floats(1.0, 500.0)] * 2), min_size=2, max_size=20))
 def test_the_ratio_follows_its_definition(tasks: list[tuple[float, float]]) -> None:
     """psi_i = c_i/c - b_i/b, and the quadratic form of its squares, here as a matrix."""
     base, cand = np.array(tasks).T

@@ -46,3 +46,12 @@ class Gates(BaseModel):
     scope: Scope = "golden_tasks"
     """`traffic` takes the golden tasks as a random sample of the traffic: p95 and success then
     claim more, and need more golden tasks."""
+
+
+def shared_by(n_candidates: int, gates: Gates) -> Gates:
+    """The gates for one of several candidates: together they err with `gates.alpha` (Bonferroni).
+
+    Each wrong promote or reject is so much rarer that one among all candidates is as rare as
+    with a single one.
+    """
+    return gates.model_copy(update={"alpha": gates.alpha / n_candidates})

@@ -16,7 +16,7 @@ from typing import Any
 
 from assay.config import Config, load_config
 from assay.errors import InputError
-from assay.gates import Gates, Scope
+from assay.gates import Gates, Scope, shared_by
 from assay.golden import GoldenTask, load_golden
 from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
 from assay.records import SCHEMA_VERSION, PromptRef
@@ -201,7 +201,7 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         config_sha256=config.sha256,
         baseline=baseline,
         candidates=candidates,
-        gates=_shared_by(len(candidates), config.gates, request.scope),
+        gates=shared_by(len(candidates), _about(config.gates, request.scope)),
         tasks=load_golden(config),
         repeats=repeats,
         seed=seed,
@@ -209,15 +209,8 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
     )
 
 
-def _shared_by(n_candidates: int, gates: Gates, scope: Scope | None) -> Gates:
-    """The gates for one of several candidates: together they err with `gates.alpha` (Bonferroni).
-
-    Each wrong promote or reject is so much rarer that one among all candidates is as rare as
-    with a single one.
-    """
-    return gates.model_copy(
-        update={"alpha": gates.alpha / n_candidates, "scope": scope or gates.scope}
-    )
+def _about(gates: Gates, scope: Scope | None) -> Gates:
+    return gates if scope is None else gates.model_copy(update={"scope": scope})
 
 
 def _as_begun(request: Request, folder: EvaluationFolder) -> Request:

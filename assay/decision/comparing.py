@@ -12,8 +12,7 @@ from assay.decision.comparison import Comparison, Levels
 from assay.decision.statistics import CHANGES, LEVELS, Change, Statistic, difference
 from assay.errors import NotEnoughEvidence
 from assay.gates import GATED, Gates, Scope
-from assay.stats.interval import Interval
-from assay.stats.proportions import newcombe
+from assay.stats.proportions import newcombe, weighing_tasks_alike
 from assay.stats.samples import Ints, Sample
 from assay.stats.traffic import drop_of_shares
 
@@ -180,23 +179,23 @@ def _success_drop(arms: Arms, blank: Comparison, scope: Scope) -> Comparison:
     shared = _shared(arms, known)
     both = list(zip(arms[:2], known, strict=True))
     kept = [flag & (shared.numbering[arm.tasks] >= 0) for arm, flag in both]
-    runs = [int(keep.sum()) for keep in kept]
-    if min(runs) == 0:
+    if shared.n_tasks == 0:
         return replace(blank, obstacle="no data")
-    wins = [int((arm.passed & keep).sum()) for arm, keep in zip(arms[:2], kept, strict=True)]
+    counts = [_passes_and_runs(arm, keep, shared) for arm, keep in zip(arms[:2], kept, strict=True)]
+    wins = [weighing_tasks_alike(*each) for each in counts]
     try:
         above, below = (
-            newcombe(wins[0], runs[0], wins[1], runs[1], level=level)
+            newcombe(*wins[0], *wins[1], level=level)
             if scope == "golden_tasks"
-            else _drop_over_traffic(arms, kept, shared, level=level)
+            else drop_of_shares(*(passes / runs for passes, runs in counts), level=level)
             for level in blank.levels
         )
     except NotEnoughEvidence as why:
         return replace(blank, obstacle=str(why))
     row = replace(
         blank,
-        baseline=wins[0] / runs[0],
-        candidate=wins[1] / runs[1],
+        baseline=wins[0][0] / wins[0][1],
+        candidate=wins[1][0] / wins[1][1],
         change=above.estimate,
         upper=above.upper,
         lower=below.lower,
@@ -206,15 +205,13 @@ def _success_drop(arms: Arms, blank: Comparison, scope: Scope) -> Comparison:
     return replace(row, obstacle=obstacle).held_to_margin()
 
 
-def _drop_over_traffic(
-    arms: Arms, kept: Sequence[Flags], shared: Shared, *, level: float
-) -> Interval:
-    shares = [
-        np.bincount(shared.numbering[arm.tasks[arm.passed & keep]], minlength=shared.n_tasks)
-        / np.bincount(shared.numbering[arm.tasks[keep]], minlength=shared.n_tasks)
-        for arm, keep in zip(arms[:2], kept, strict=True)
-    ]
-    return drop_of_shares(*shares, level=level)
+def _passes_and_runs(arm: Arm, kept: Flags, shared: Shared) -> tuple[Ints, Ints]:
+    """Successes and runs of each shared golden task, shape (n_tasks,)."""
+    passes, runs = (
+        np.bincount(shared.numbering[arm.tasks[flags]], minlength=shared.n_tasks)
+        for flags in (arm.passed & kept, kept)
+    )
+    return passes, runs
 
 
 def _shared(arms: Arms, flags: Sequence[Flags]) -> Shared:

@@ -11,6 +11,7 @@ from assay.decision.comparing import Arms, compare, n_gates
 from assay.decision.comparison import Comparison, Levels, Result
 from assay.decision.evidence import Evidence
 from assay.decision.failures import (
+    Alphas,
     Finding,
     InvariantOutcome,
     TaskOutcome,
@@ -99,24 +100,25 @@ def decide(
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha is {alpha}; it must be in (0, 0.5)")
     arms, each = Arms(baseline, candidate, tasks), alpha / n_gates(gates)
+    alphas = Alphas(any_task=each, critical=alpha)
     _require_known_tasks(arms)
     rows = compare(arms, gates=gates, levels=Levels(1 - alpha, 1 - each))
     evidence = Evidence(
         comparisons=tuple(row.remembering(passed_before) for row in rows),
-        tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alpha=alpha)),
+        tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alphas=alphas)),
         invariants=tuple(invariant_outcomes(baseline, candidate, tasks=tasks, alpha=each)),
         obstacle=obstacle or _infra_obstacle(baseline, candidate, max_infra_error_share),
         spent_budget=spent_budget,
     )
-    return _judgement(arms, evidence, alpha=alpha, scope=gates.scope)
+    return _judgement(arms, evidence, alphas=alphas, scope=gates.scope)
 
 
-def _judgement(arms: Arms, evidence: Evidence, *, alpha: float, scope: Scope) -> Judgement:
+def _judgement(arms: Arms, evidence: Evidence, *, alphas: Alphas, scope: Scope) -> Judgement:
     verdict = _verdict(evidence)
     needed = None
     if verdict is Verdict.INCONCLUSIVE:
         repeats = _repeats(arms)
-        needed = needs(evidence, repeats=repeats, alpha=alpha)
+        needed = needs(evidence, repeats=repeats, alphas=alphas.shared(arms.tasks))
     return Judgement(
         verdict=verdict,
         reason=reason_for(verdict.value, evidence, advice=needed.advice if needed else None),

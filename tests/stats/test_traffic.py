@@ -24,7 +24,7 @@ def pair(seed: int, *, n_tasks: int = 20, repeats: int = 10, spread: float = 0.0
 
 
 def test_identical_prompts_are_rarely_beyond_a_limit() -> None:
-    """A claim about traffic must hold its level, too: at most 5 % a side (Monte Carlo error 1 %)."""
+    """A claim about traffic must hold its level, too: 5 % a side, Monte Carlo error 1 %."""
     found = [ratio_of_quantiles(*pair(seed), level=LEVEL) for seed in range(SIMULATIONS)]
     assert sum(each.lower > 1 for each in found) / SIMULATIONS < 0.07
     assert sum(each.upper < 1 for each in found) / SIMULATIONS < 0.07
@@ -91,7 +91,7 @@ def test_too_little_is_not_enough(n_tasks: int, repeats: int) -> None:
 
 
 def test_what_no_golden_task_showed_is_possible() -> None:
-    """Twenty tasks that never failed leave 14 % of the traffic to fail; it takes 29 for ten points."""
+    """Twenty tasks that never failed leave 14 % of traffic open; ten points take 29."""
     uppers = [drop_of_shares([1.0] * n, [1.0] * n, level=LEVEL).upper for n in (20, 28, 29)]
     assert uppers == pytest.approx([0.139, 0.101, 0.098], abs=1e-3)
 

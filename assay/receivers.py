@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, model_validator
 
-from assay.validation import Section, Several, Text, refusal
+from assay.validation import Item, Section, Several, Text, refusal
 from assay.variables import VariableName
 
 
@@ -38,13 +38,20 @@ _Kinds = Several[Annotated[AlertKind, Strict(False)]]
 _BY_DEFAULT = tuple(kind for kind in AlertKind if kind not in (AlertKind.PROMOTE, AlertKind.TEST))
 
 
+def _not_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    # Not `min_length`: pydantic counts right items only, and would say it of wrong ones, too.
+    if not items:
+        raise refusal("must not be empty", of_key=True)
+    return items
+
+
 class _Receiver(Section):
     """What all receivers have."""
 
     # The key `from` is a word of Python's: the field is `sender`.
     model_config = ConfigDict(serialize_by_alias=True)
 
-    on: Annotated[_Kinds, Field(min_length=1)] = _BY_DEFAULT
+    on: Annotated[_Kinds, AfterValidator(_not_empty)] = _BY_DEFAULT
     """Kinds of alerts that are sent there."""
 
     def wants(self, kind: AlertKind) -> bool:
@@ -55,7 +62,7 @@ class _Receiver(Section):
 class WebhookReceiver(_Receiver):
     """Any address that takes the alert as JSON."""
 
-    kind: Literal["webhook"]
+    kind: Literal["webhook"] = Field(examples=["webhook"])
     url_env: VariableName = Field(examples=["ASSAY_ALERT_URL"])
     """Name of the environment variable that holds the address; never the address itself."""
 
@@ -93,7 +100,9 @@ class EmailReceiver(_Receiver):
     """Mailboxes, by way of an SMTP server."""
 
     kind: Literal["email"]
-    to: Annotated[Several[_EmailAddress], Field(min_length=1, examples=[["oncall@example.com"]])]
+    to: Annotated[Several[_EmailAddress], AfterValidator(_not_empty)] = Field(
+        examples=[["oncall@example.com"]]
+    )
     """Who gets it."""
     sender: _EmailAddress = Field(alias="from", examples=["assay@example.com"])
     """Who it comes from."""

@@ -75,7 +75,7 @@ def refusal(
         problem: In full words, without a place.
         mend: What to do.
         at: From the validator's value down to the one that is wrong.
-        of_key: The problem begins with "is ...", and the key's name goes before it.
+        of_key: The key's name goes before the problem, which begins with a verb.
     """
     return PydanticCustomError(
         "refusal",

@@ -75,6 +75,8 @@ def _client(
 
 def _undelivered(error: Exception, *, within_s: float) -> Undelivered:
     """In words without the server's, which may repeat what it was given."""
+    if isinstance(error, aiosmtplib.SMTPConnectError) and isinstance(error.__cause__, OSError):
+        error = error.__cause__
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
             codes = {each.code for each in error.recipients}

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any, Literal, Self
 
+from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.fakes.openai_server import FakeOpenAI, Reply
@@ -19,6 +20,14 @@ class FakeWebhook(FakeOpenAI):
     """Gives its replies in order, the last one for ever, and keeps every request."""
 
     path = f"/services/{SECRET}"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.reached = asyncio.Event()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.reached.set()
+        return await super()._answer(request)
 
     @property
     def url(self) -> str:

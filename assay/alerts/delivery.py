@@ -1,6 +1,7 @@
 """One alert to one receiver: a few tries in a bounded time, and what came of it."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -92,6 +93,18 @@ async def _try(
     except Exception as bug:  # noqa: BLE001 - no alert may end what it tells of, and a traceback may hold the address
         return f"failed ({type(bug).__name__})", None
     return None, None
+
+
+def not_reached(error: Exception, *, within_s: float) -> Undelivered:
+    """What a connection's error means, without its own words."""
+    match error:
+        case TimeoutError():
+            return Undelivered(f"no answer within {within_s:g} s", may_pass=True)
+        case ssl.SSLCertVerificationError():
+            return Undelivered("its certificate is not trusted, or is another server's")
+        case ssl.SSLError():
+            return Undelivered(f"no TLS connection ({type(error).__name__})")
+    return Undelivered(f"no connection ({type(error).__name__})", may_pass=True)
 
 
 def secret(environ: Mapping[str, str], name: str) -> str:

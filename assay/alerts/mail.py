@@ -10,7 +10,7 @@ from email.utils import format_datetime
 import aiosmtplib
 
 from assay.alerts.alert import Alert, as_text
-from assay.alerts.delivery import Undelivered, secret
+from assay.alerts.delivery import Undelivered, not_reached, secret
 from assay.receivers import EmailReceiver
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -46,7 +46,7 @@ async def send_mail(
             refused, _ = await client.send_message(message(alert, receiver))
         with suppress(aiosmtplib.SMTPException, OSError):  # taken is taken
             await client.quit(timeout=_FAREWELL_S)
-    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+    except (aiosmtplib.SMTPException, OSError) as error:
         raise _undelivered(error, within_s=within_s) from None
     finally:
         client.close()
@@ -88,10 +88,6 @@ def _undelivered(error: Exception, *, within_s: float) -> Undelivered:
             )
         case aiosmtplib.SMTPResponseException():
             return Undelivered(f"SMTP {error.code}", may_pass=error.code < 500)
-        case TimeoutError():
-            return Undelivered(f"no answer within {within_s:g} s", may_pass=True)
-        case ssl.SSLError():
-            return Undelivered(f"its certificate is refused ({type(error).__name__})")
         case OSError():
-            return Undelivered(f"no connection ({type(error).__name__})", may_pass=True)
-    return Undelivered(f"failed ({type(error).__name__})")
+            return not_reached(error, within_s=within_s)
+    return Undelivered(f"it offers no STARTTLS, or no login ({type(error).__name__})")

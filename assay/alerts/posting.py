@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from assay.alerts.delivery import Undelivered, secret
+from assay.alerts.delivery import Undelivered, not_reached, secret
 from assay.receivers import is_loopback
 
 _MAY_PASS = (408, 425, 429)
@@ -44,12 +44,10 @@ async def post_json(
             session.post(url, json=body, headers=headers, allow_redirects=False) as answer,
         ):
             status, asked = answer.status, answer.headers.get("Retry-After")
-    except TimeoutError:
-        raise Undelivered(f"no answer within {within_s:g} s", may_pass=True) from None
-    except ssl.SSLError as error:
-        raise Undelivered(f"its certificate is refused ({type(error).__name__})") from None
+    except (aiohttp.InvalidURL, UnicodeError):
+        raise Undelivered(f"{to} does not hold a possible address") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise Undelivered(f"no connection ({type(error).__name__})", may_pass=True) from None
+        raise not_reached(error, within_s=within_s) from None
     if not 200 <= status < 300:
         raise _refused(status, asked)
 

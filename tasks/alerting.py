@@ -1,10 +1,12 @@
 """Telling people: as an event in Prefect, and to the receivers that the configuration names."""
 
+import logging
 import os
 from uuid import UUID
 
 from prefect.events import emit_event
-from prefect.logging import get_run_logger
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger, get_run_logger
 
 from assay.alerts.alert import Alert, as_json
 from assay.alerts.delivery import Delivery
@@ -36,8 +38,14 @@ async def raise_alert(alert: Alert, config: Config) -> list[Delivery]:
     )
     deliveries = await send_alerts(alert, config.alerts, environ=os.environ)
     for delivery in deliveries:
-        if delivery.delivered:
-            get_run_logger().info("alert %s: %s", alert.kind, delivery)
-        else:
-            get_run_logger().warning("alert %s: %s", alert.kind, delivery)
+        level = logging.INFO if delivery.delivered else logging.WARNING
+        _logger().log(level, "alert %s: %s", alert.kind, delivery)
     return deliveries
+
+
+def _logger() -> "logging.Logger | logging.LoggerAdapter[logging.Logger]":
+    """The run's; hooks of a flow that failed, and commands, are in no run."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return get_logger("assay")

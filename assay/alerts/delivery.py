@@ -108,7 +108,7 @@ def not_reached(error: Exception, *, within_s: float) -> Undelivered:
 
 
 def secret(environ: Mapping[str, str], name: str) -> str:
-    """The variable's value.
+    """The variable's value, without white space around it: a file's last line end, mostly.
 
     Raises:
         Undelivered: It is not set, or empty.

@@ -39,7 +39,8 @@ async def post_json(
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=ssl.create_default_context()),
                 timeout=aiohttp.ClientTimeout(total=within_s),
-                trust_env=True,  # for the proxy that it names
+                # For the proxy that it names; what is for this machine must not leave it.
+                trust_env=url.startswith("https:"),
             ) as session,
             session.post(url, json=body, headers=headers, allow_redirects=False) as answer,
         ):

@@ -18,9 +18,7 @@ RECEIVER: TypeAdapter[Receiver] = TypeAdapter(Receiver)
 
 
 def receiver(**keys: Any) -> Receiver:
-    """A receiver, by the keys of the file; `sender` stands for `from`."""
-    if "sender" in keys:
-        keys["from"] = keys.pop("sender")
+    """A receiver, by the keys of the file."""
     return RECEIVER.validate_python(keys)
 
 

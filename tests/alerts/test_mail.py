@@ -21,9 +21,8 @@ ENVIRON = {"SMTP_USER": USER, "SMTP_PASSWORD": PASSWORD}
 
 
 def mailbox(**keys: Any) -> EmailReceiver:
-    made = receiver(
-        **({"kind": "email", "to": TO, "sender": "assay@example.com", "host": "127.0.0.1"} | keys)
-    )
+    usual = {"kind": "email", "to": TO, "from": "assay@example.com", "host": "127.0.0.1"}
+    made = receiver(**(usual | keys))
     assert isinstance(made, EmailReceiver)
     return made
 

@@ -110,6 +110,20 @@ async def test_a_redirect_is_not_followed(pauses: Pauses) -> None:
     assert delivery.problem == "HTTP 307: it redirects; use the address that it redirects to"
 
 
+async def test_what_is_for_this_machine_does_not_leave_it_by_a_proxy(
+    pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`http://` is allowed because nobody in between can read it."""
+    async with FakeWebhook([TAKEN]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+        monkeypatch.setenv("http_proxy", proxy.origin)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        delivery, server = await post(TAKEN, pauses=pauses)
+    assert delivery.delivered
+    assert (len(server.asked), proxy.asked) == (1, [])
+
+
 async def test_nobody_listens(pauses: Pauses) -> None:
     """The receiver's machine is down, perhaps for the same reason."""
     async with FakeWebhook([TAKEN]) as server:

@@ -45,8 +45,8 @@ def words(
         case "union_tag_not_found":
             return _missing((*location, KIND), model=model, subject=subject)
         case "union_tag_invalid":
-            kinds = context["expected_tags"]
-            return f"{name} must be one of {kinds}, not {cut(repr(context['tag']))}", None
+            said = "" if variable else f", not {cut(repr(context['tag']))}"
+            return f"{name} must be one of {context['expected_tags']}{said}", None
         case "string_too_short" | "too_short":
             return f"{name} must not be empty", None
     wanted = _WANTED.get(kind, "").format(**context)

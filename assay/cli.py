@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(commands)
     _add_switching(commands)
     _add_reading(commands)
+    _add_alerts(commands)
     _add_server(commands)
     return top
 
@@ -261,6 +262,19 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         "check",
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
+    )
+
+
+def _add_alerts(commands: "Commands[argparse.ArgumentParser]") -> None:
+    alerts = commands.add_parser(
+        "alerts", help="Who is told what happens.", description="Who is told what happens."
+    )
+    actions = alerts.add_subparsers(required=True, metavar="ACTION")
+    _command(
+        actions,
+        "test",
+        runs="alerting:send_test",
+        says="Send a test alert to every configured receiver; exit code 4 if one is not reached.",
     )
 
 

@@ -60,6 +60,16 @@ class GoldenTesting(Section):
     """Of everything random in an evaluation."""
 
 
+class Nightly(Section):
+    """What a scheduled nightly run does."""
+
+    repeats: Annotated[int, Field(ge=3)] = 5
+    """Runs of each golden task by `active` and by `rollback`, each night."""
+    candidate_nights: Count = 3
+    """Nights that one of `prompts.candidates` may take, `testing.repeats` each, with one error
+    spent over all of them."""
+
+
 class EvaluationBudgets(Section):
     """Limits of a whole evaluation; empty is no limit."""
 
@@ -160,6 +170,7 @@ class ConfigFile(Section):
     observability: Observability = Observability()
     agent: AgentSection = AgentSection()
     gates: Gates = Gates()
+    nightly: Nightly = Nightly()
     execution: Execution = Execution()
     results: Results = Results()
     alerts: Annotated[Several[Receiver], BeforeValidator(_several)] = ()

@@ -139,11 +139,8 @@ def _state(folder: EvaluationFolder) -> str:
 
 def _refs(folder: EvaluationFolder) -> tuple[list[str], str]:
     """The candidates and the baseline, as the journal's header names them."""
-    header = folder.header() or {}
-    candidates = header.get("candidates") or [header.get("candidate")]
-    prompts = [each or {} for each in (header.get("baseline"), *candidates)]
-    baseline, *refs = (f"{p.get('name', '?')}:{p.get('version', '?')}" for p in prompts)
-    return refs, baseline
+    refs = [f"{p.get('name', '?')}:{p.get('version', '?')}" for p in folder.prompts]
+    return (refs[1:], refs[0]) if len(refs) > 1 else (["?"], "?")
 
 
 def _cut(text: str) -> str:

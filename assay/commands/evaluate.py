@@ -40,8 +40,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         say.print(f"  {_going_on(plan, arguments)}", markup=False, soft_wrap=True)
         raise
     exit_code = report(decision, arguments.json)
-    is_switched = decision.switched is not None or arguments.no_switch
-    return exit_code if is_switched or decision.verdict != "promote" else EXIT_NOT_SWITCHED
+    is_done = decision.switched or decision.approval or arguments.no_switch
+    return exit_code if is_done or decision.verdict != "promote" else EXIT_NOT_SWITCHED
 
 
 def _request(arguments: argparse.Namespace) -> Request:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from assay.golden import load_golden
 from assay.history import Entry, read_history
 from assay.live import read_pointers
 from assay.prompts import load_prompt, verify_lock
+from assay.store.approvals import waiting
 from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluation
 
 SHOWN_EVALUATIONS = 5
@@ -35,7 +37,13 @@ def status(arguments: argparse.Namespace) -> int:
         print("\nlast switches")
         for entry in reversed(history.entries[-SHOWN_SWITCHES:]):
             print(f"  {_cut(_switch_line(entry))}")
-    found = evaluations(_results(load_config(path, os.environ)))
+    config = load_config(path, os.environ)
+    found = evaluations(_results(config))
+    if awaiting := list(waiting(found, config_sha256=config.sha256, now=datetime.now(UTC))):
+        print("\nawaiting approval")
+        for one in awaiting:
+            until = f"{one.deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            print(f"  {one.candidate} until {until}: assay approve {one.evaluation_id}")
     if found:
         print("\nlast evaluations")
         for folder in found[:SHOWN_EVALUATIONS]:
@@ -115,10 +123,11 @@ def _results(config: Config) -> Path:
 
 def _switch_line(entry: Entry) -> str:
     cause = entry.cause
+    by = f"approved by {cause.approved_by}" if cause.approved_by else f"by {cause.who}"
     evidence = f" (evaluation {cause.evaluation_id})" if cause.evaluation_id else ""
     return _one_line(
         f"{cause.at:%Y-%m-%d %H:%M} {cause.action}: {entry.before.active} -> {entry.after.active} "
-        f"by {cause.who}{evidence}: {cause.reason}"
+        f"{by}{evidence}: {cause.reason}"
     )
 
 

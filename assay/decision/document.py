@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from assay.decision.comparison import Comparison
 from assay.decision.failures import Finding, InvariantOutcome
@@ -126,6 +126,14 @@ class Switched(_Part):
     after: str = Field(alias="to")
 
 
+class Approval(_Part):
+    """What a person has to say, or has said, before a promote is switched."""
+
+    state: Literal["awaiting", "approved"]
+    deadline: AwareDatetime
+    """Until then it may be approved."""
+
+
 class Decision(_Part):
     """A verdict, its reason, and all that it rests on."""
 
@@ -146,6 +154,8 @@ class Decision(_Part):
     seconds: float
     needs: Needs
     switched: Switched | None = None
+    approval: Approval | None = None
+    """None where nobody has to approve, or nothing is promoted."""
     looks: tuple[LookTaken, ...] = ()
     """In order; the last one decided, or was the last there is."""
     seed: int

@@ -31,7 +31,7 @@ class Aftermath(NamedTuple):
     """What became of the command."""
 
     output: str = ""
-    """The beginning of what it printed, on both streams."""
+    """The beginning of what it printed, on both streams; a failure's is in its warning."""
     warnings: tuple[str, ...] = ()
 
 
@@ -148,4 +148,4 @@ def _drain(pipe: IO[bytes], kept: bytearray) -> None:
 
 def _failed(how: str, output: str) -> Aftermath:
     warning = f"rollout.after_switch {how}; the switch itself is done"
-    return Aftermath(output, (f"{warning}: {output}" if output else warning,))
+    return Aftermath(warnings=(f"{warning}: {output}" if output else warning,))

@@ -144,9 +144,7 @@ def promote(
     )
     now = pointers_of(config)
     to = now.promoting(prompt.ref)
-    return recorded(
-        evidence, switch(config.path, to=to, expect=config_sha256 or now, cause=cause)
-    )
+    return recorded(evidence, switch(config.path, to=to, expect=config_sha256 or now, cause=cause))
 
 
 def pointers_of(config: Config) -> Pointers:

@@ -24,7 +24,6 @@ Ref = Annotated[str, AfterValidator(_checked_ref)]
 """A prompt version as `name:version`."""
 
 
-
 def _split(command: object) -> object:
     if not isinstance(command, str):
         return command

@@ -1,11 +1,12 @@
 """Evaluate a candidate prompt against a baseline: run, compare, decide, switch."""
 
-from prefect import flow
+from prefect import State, flow
 
 from assay.decision import Decision
 from tasks.cells import make_runs
 from tasks.decisions import look, publish
 from tasks.evaluations import begin, request, under_way
+from tasks.states import named_state
 from tasks.switching import switch_prompts
 
 
@@ -19,7 +20,7 @@ async def evaluate(
     max_concurrency: int | None = None,
     switch: bool = True,
     evaluation_id: str | None = None,
-) -> Decision:
+) -> State[Decision]:
     """Run golden tasks with both prompts, look, go on until it is clear, switch on promote.
 
     Only `switch_prompts` changes what a user relies on: stop anywhere before it and the
@@ -46,4 +47,4 @@ async def evaluate(
         if switch:
             decision = switch_prompts(plan, decision)
         await publish(plan, decision)
-    return decision
+    return named_state(decision)

@@ -1,26 +1,28 @@
 """The switch: the one step that changes what production uses."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from assay.decision import Decision
-from assay.decision.document import Switched
-from assay.errors import CannotEvaluate, ConfigChanged
+from assay.decision.outcome import awaiting_approval, not_switched, switched
+from assay.errors import AssayError, CannotEvaluate
 from assay.history import PROMOTE, Cause, whoami
 from assay.live import switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
+from tasks.warnings import warn
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
 def switch_prompts(plan: Plan, decision: Decision) -> Decision:
     """On promote, make the candidate active; the decision with what was switched.
 
-    A config that is no longer what the decision was made for, or that cannot be written,
-    is left as it is, and the decision's reason says so.
+    With `rollout.approval: manual` that waits for a person. A config that is no longer what
+    the decision was made for, or that cannot be written, is left as it is; the decision's
+    reason says so, and what to do.
     """
     if decision.verdict != "promote":
         return decision
@@ -28,6 +30,10 @@ def switch_prompts(plan: Plan, decision: Decision) -> Decision:
     if prompts.active not in (plan.baseline.ref, plan.candidate.ref):
         # What was shown is that it is no worse than another prompt than production's.
         return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
+    rollout = plan.config.rollout
+    if rollout.approval == "manual" and prompts.active != plan.candidate.ref:
+        deadline = datetime.now(UTC) + timedelta(hours=rollout.approval_hours)
+        return awaiting_approval(decision, deadline=deadline)
     to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(plan.candidate.ref)
     cause = Cause(
         action=PROMOTE,
@@ -40,15 +46,19 @@ def switch_prompts(plan: Plan, decision: Decision) -> Decision:
     )
     try:
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
-    except (ConfigChanged, CannotEvaluate) as refused:
+    except CannotEvaluate as refused:
+        here = f"assay promote {plan.candidate.ref} --evaluation {plan.evaluation_id}"
+        return _not_switched(decision, f"{refused.problem}; where it can be written: {here}")
+    except AssayError as refused:
         return _not_switched(decision, refused.problem)
     for warning in done.warnings:
-        get_run_logger().warning("%s", warning)
+        warn(warning)
+    if done.output:
+        get_run_logger().info("rollout.after_switch: %s", done.output)
     before = done.entry.before if done.entry else done.before
-    switched = Switched(before=before.active, after=done.after.active)
-    return decision.model_copy(update={"switched": switched})
+    return switched(decision, before=before.active, after=done.after.active)
 
 
 def _not_switched(decision: Decision, why: str) -> Decision:
     get_run_logger().warning("not switched: %s", why)
-    return decision.model_copy(update={"reason": f"{decision.reason}; not switched: {why}"})
+    return not_switched(decision, why)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -118,6 +118,7 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Decision":
 def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decision":
     from flows import evaluate as flow_module
     from tasks.progress import watcher
+    from tasks.warnings import listener
 
     columns = (
         TextColumn("{task.description}"),
@@ -128,8 +129,9 @@ def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decisio
     with Progress(*columns, console=say, transient=True) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)
         watcher.set(lambda done, _: bar.update(runs, completed=done))
-        decision: Decision = asyncio.run(flow_module.evaluate(**parameters))
-        return decision
+        listener.set(lambda text: say.print(f"warning: {text}", markup=False, soft_wrap=True))
+        decision: Any = asyncio.run(flow_module.evaluate(**parameters))
+        return cast("Decision", decision)  # Prefect opens the state that the flow returns
 
 
 def _decided(plan: Plan) -> "Decision | None":

@@ -43,7 +43,8 @@ def status(arguments: argparse.Namespace) -> int:
         print("\nawaiting approval")
         for one in awaiting:
             until = f"{one.deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            print(f"  {one.candidate} until {until}: assay approve {one.evaluation_id}")
+            line = f"{one.candidate} until {until}: assay approve {one.evaluation_id}"
+            print(f"  {_one_line(line)}")
     if found:
         print("\nlast evaluations")
         for folder in found[:SHOWN_EVALUATIONS]:

@@ -227,6 +227,14 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
     evidence.add_argument("--evaluation", metavar="ID", help="whose verdict was promote")
     evidence.add_argument("--force", action="store_true", help="without evidence")
     promote.add_argument("--reason", metavar="TEXT", help="for the history; needed with --force")
+    approve = _command(
+        commands,
+        "approve",
+        runs="switching:approve",
+        says="Switch what an evaluation decided that awaits approval.",
+    )
+    approve.add_argument("evaluation", metavar="ID", help="its id, or how it begins")
+    approve.add_argument("--reason", metavar="NOTE", help="for the history")
     rollback = _command(
         commands,
         "rollback",

@@ -1,12 +1,13 @@
 """Evaluate candidate prompts against a baseline: run, compare, decide, switch."""
 
-from prefect import flow
+from prefect import State, flow
 
 from assay.decision import Outcome
 from assay.gates import Scope
 from tasks.cells import make_runs
 from tasks.decisions import look, publish, settled
 from tasks.evaluations import begin, evaluation_name, request, under_way
+from tasks.states import named_state
 from tasks.switching import switch_prompts
 
 
@@ -23,8 +24,9 @@ async def evaluate(
     switch_best: bool = False,
     scope: Scope | None = None,
     allow_different: list[str] | None = None,
+    over_nights: bool = False,
     evaluation_id: str | None = None,
-) -> Outcome:
+) -> State[Outcome]:
     """Run golden tasks with every prompt, look, go on until it is clear, switch on promote.
 
     Only `switch_prompts` changes what a user relies on: stop anywhere before it and the
@@ -42,6 +44,7 @@ async def evaluate(
         switch_best: Of several candidates, whether the best that is promoted is switched to.
         scope: What the verdict is about; empty for the config's.
         allow_different: In what beside the prompt the arms may differ, such as `model`.
+        over_nights: Whether it goes on tonight where it was inconclusive last night.
         evaluation_id: An interrupted evaluation to finish; empty begins a new one.
     """
     asked = request(
@@ -52,6 +55,7 @@ async def evaluate(
         seed=seed,
         scope=scope,
         allow_different=tuple(allow_different or ()),
+        over_nights=over_nights,
     )
     plan = begin(asked, evaluation_id)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
@@ -61,4 +65,5 @@ async def evaluate(
             evaluation.settle(settled(decisions))
         if switch:
             decisions = switch_prompts(plan, decisions, best=switch_best)
-        return await publish(plan, decisions)
+        outcome = await publish(plan, decisions)
+    return named_state(outcome)

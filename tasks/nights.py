@@ -1,14 +1,16 @@
 """The steps of a night: watching what is active, then the candidates that wait."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from prefect import task
+from prefect import State, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
 
 from assay.alerts.alert import Alert
 from assay.config import load_config
@@ -27,7 +29,17 @@ from assay.receivers import AlertKind
 from assay.store.parquet import read_runs
 from tasks.alerting import raise_alert
 from tasks.progress import tell
+from tasks.states import MAX_MESSAGE_CHARS
 
+NAMES = {
+    NightVerdict.UNCHANGED: "unchanged",
+    NightVerdict.DRIFT: "environment drift",
+    NightVerdict.REGRESSION: "regression",
+    NightVerdict.UNCLEAR: "unclear",
+    NightVerdict.NO_REFERENCE: "no reference yet",
+    NightVerdict.NO_VERDICT: "no verdict",
+}
+"""Verdict -> the flow run's state."""
 ALERTS = {
     NightVerdict.REGRESSION: AlertKind.REGRESSION,
     NightVerdict.DRIFT: AlertKind.DRIFT,
@@ -129,3 +141,17 @@ def _alerts(plan: Plan, night: Night) -> Iterable[Alert]:
             },
             at=night.at,
         )
+
+
+def may_switch(config: str) -> bool:
+    """Whether a promote at night is switched."""
+    return load_config(Path(config), os.environ).rollout.nightly_switch
+
+
+def night_state(night: Night, ended: Sequence[State[Any]]) -> State[None]:
+    """Completed, named after the night's verdict; failed if a candidate could not be evaluated."""
+    candidates = ", ".join(str(state.name) for state in ended)
+    message = night.reason + (f"; candidates: {candidates}" if ended else "")
+    if any(not state.is_completed() for state in ended):
+        return Failed(message=message[:MAX_MESSAGE_CHARS])
+    return Completed(name=NAMES[night.verdict], message=message[:MAX_MESSAGE_CHARS])

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -121,6 +121,7 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Outcome":
 def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome":
     from flows import evaluate as flow_module
     from tasks.progress import watcher
+    from tasks.warnings import listener
 
     columns = (
         TextColumn("{task.description}"),
@@ -131,8 +132,9 @@ def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome
     with Progress(*columns, console=say, transient=True) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)
         watcher.set(lambda done, _: bar.update(runs, completed=done))
-        outcome: Outcome = asyncio.run(flow_module.evaluate(**parameters))
-        return outcome
+        listener.set(lambda text: say.print(f"warning: {text}", markup=False, soft_wrap=True))
+        outcome: Any = asyncio.run(flow_module.evaluate(**parameters))
+        return cast("Outcome", outcome)  # Prefect opens the state that the flow returns
 
 
 def _decided(plan: Plan) -> "Outcome | None":

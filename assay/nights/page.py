@@ -108,11 +108,8 @@ def _change(change: float, one: Movement) -> str:
 def _footer(night: Night) -> str:
     runs = [each.runs for each in (night.active, night.rollback) if each]
     held = night.reference
-    since = (
-        f", held against {held.evaluation_id} ({'promotion' if held.is_promotion else 'first night'})"
-        if held
-        else ""
-    )
-    return (
-        f"{' + '.join(map(str, runs))} runs, {night.seconds:.0f} s, night {night.evaluation_id}{since}"
-    )
+    line = f"{' + '.join(map(str, runs))} runs, {night.seconds:.0f} s, night {night.evaluation_id}"
+    if held is None:
+        return line
+    when = "promotion" if held.is_promotion else "first night"
+    return f"{line}, held against {held.evaluation_id} ({when})"

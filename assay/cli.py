@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"assay {version('assay')}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_evaluate(commands)
+    _add_nightly(commands)
     _add_plan(commands)
     _add_compare(commands)
     _add_selftest(commands)
@@ -137,6 +138,20 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+
+
+def _add_nightly(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "nightly",
+        runs="night:nightly",
+        says="What a schedule does every night: has the active prompt got worse, or the world "
+        "outside moved; then the candidates that wait.",
+    )
+    command.add_argument("-j", "--max-concurrency", type=int, metavar="N", help="runs at once")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write what the night found; - prints it"
+    )
 
 
 def _add_plan(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -2,6 +2,7 @@
 
 from prefect import State, flow
 
+from assay.nights.document import Night
 from flows.evaluate import evaluate
 from tasks.cells import make_runs
 from tasks.evaluations import under_way
@@ -17,7 +18,7 @@ from tasks.nights import (
 
 
 @flow(flow_run_name=night_name, persist_result=False)
-async def nightly(config: str = "assay.yaml", max_concurrency: int | None = None) -> State[None]:
+async def nightly(config: str = "assay.yaml", max_concurrency: int | None = None) -> State[Night]:
     """Watch `active` beside `rollback`, then go on with the candidates that wait.
 
     If both moved since `active` was promoted, the world outside did; if `active` moved more,
@@ -33,8 +34,8 @@ async def nightly(config: str = "assay.yaml", max_concurrency: int | None = None
             await make_runs(evaluation, this_round)
         night = judge_night(plan, evaluation.budget_spent)
         await publish_night(plan, night)
-    ended = [
-        await evaluate(
+    ended = {
+        candidate: await evaluate(
             candidate,
             config=config,
             max_concurrency=max_concurrency,
@@ -43,5 +44,5 @@ async def nightly(config: str = "assay.yaml", max_concurrency: int | None = None
             return_state=True,
         )
         for candidate in pending_candidates(config)
-    ]
+    }
     return night_state(night, ended)

@@ -1,7 +1,7 @@
 """The steps of a night: watching what is active, then the candidates that wait."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from prefect import State, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from assay.alerts.alert import Alert
 from assay.config import load_config
@@ -148,10 +148,12 @@ def may_switch(config: str) -> bool:
     return load_config(Path(config), os.environ).rollout.nightly_switch
 
 
-def night_state(night: Night, ended: Sequence[State[Any]]) -> State[None]:
-    """Completed, named after the night's verdict; failed if a candidate could not be evaluated."""
-    candidates = ", ".join(str(state.name) for state in ended)
-    message = night.reason + (f"; candidates: {candidates}" if ended else "")
-    if any(not state.is_completed() for state in ended):
-        return Failed(message=message[:MAX_MESSAGE_CHARS])
-    return Completed(name=NAMES[night.verdict], message=message[:MAX_MESSAGE_CHARS])
+def night_state(night: Night, ended: Mapping[str, State[Any]]) -> State[Night]:
+    """Completed, named after the night's verdict, and after a candidate that could not be run."""
+    told = ", ".join(f"{ref}: {state.name}" for ref, state in ended.items())
+    failed = any(not state.is_completed() for state in ended.values())
+    return Completed(
+        name=NAMES[night.verdict] + (" (a candidate failed)" if failed else ""),
+        message="; ".join(filter(None, [night.reason, told]))[:MAX_MESSAGE_CHARS],
+        data=night,
+    )

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from assay.commands.on_prefect import check_that_flows_are_ours, reach_prefect, run_flow
 from assay.commands.screen import Screen
-from assay.commands.verdicts import check_fields, check_json, report
-from assay.errors import InputError
+from assay.commands.verdicts import check_concurrency, check_fields, check_json, report
 from assay.forecast.cost import short_form
 from assay.plan import Plan, Request, folder_of, settle
 
@@ -22,7 +21,7 @@ EXIT_NOT_SWITCHED = 3
 def evaluate(arguments: argparse.Namespace) -> int:
     """Run the main job; the exit code is the verdict's."""
     say = Screen(stderr=True, highlight=False)
-    _check_concurrency(arguments.max_concurrency)
+    check_concurrency(arguments.max_concurrency)
     check_json(arguments.json)
     check_fields(arguments.allow_different)
     check_that_flows_are_ours()
@@ -59,11 +58,6 @@ def _request(arguments: argparse.Namespace) -> Request:
         allow_different=tuple(arguments.allow_different),
         config=arguments.config,
     )
-
-
-def _check_concurrency(wanted: int | None) -> None:
-    if wanted is not None and wanted < 1:
-        raise InputError(f"-j is {wanted}", mend="give 1 or more")
 
 
 def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:

@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from assay.decision.reason import clean_name
 from assay.nights.document import Figures, Movement, Night, NightVerdict
 from assay.nights.trends import FIGURES, Trend, trends
 from assay.report.table import gate_name
@@ -41,14 +40,13 @@ def night_page(night: Night, *, before: Sequence[Night] = ()) -> RenderableType:
 
 def nights_table(nights: Sequence[Night]) -> Table:
     """One row a night of the active prompt, the oldest first."""
-    table = Table("night", "active", "success", *FIGURES, "verdict", box=None, pad_edge=False)
+    table = _table("night (UTC)", "success", *FIGURES, "verdict")
     for night in nights:
         table.add_row(
-            f"{night.at:%Y-%m-%d %H:%M}",
-            Text(clean_name(night.active.prompt.version)),
+            f"{night.at:%m-%d %H:%M}",
             "-" if night.active.success is None else f"{night.active.success:.1%}",
             *figure_cells(night.active),
-            night.verdict.value + (" spike" if night.spike else ""),
+            night.verdict.value.replace("_", " ") + (" (spike)" if night.spike else ""),
         )
     return table
 
@@ -70,11 +68,16 @@ def trend_lines(found: Sequence[Trend]) -> list[str]:
     ]
 
 
-def _movements(night: Night) -> Table:
-    table = Table(box=None, pad_edge=False)
-    names = ["metric", "kept", "tonight", "change", "surely within"]
-    for name in [*names, "rollback", "excess", "finding"]:
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
         table.add_column(name, no_wrap=True)
+    return table
+
+
+def _movements(night: Night) -> Table:
+    names = ["metric", "kept", "tonight", "change", "surely within", "rollback", "excess"]
+    table = _table(*names, "finding")
     for one in night.movements:
         table.add_row(*_row(one))
     return table
@@ -85,7 +88,9 @@ def _row(one: Movement) -> Iterator[str]:
     for value in (one.active.kept, one.active.tonight):
         yield _level(value, one)
     yield _change(one.active.change, one)
-    yield f"{_change(one.active.lower, one)} .. {_change(one.active.upper, one)}"
+    limits = [one.active.lower, one.active.upper]
+    low, high = (_change(x, one) for x in (limits if one.is_ratio else limits[::-1]))
+    yield f"{low.removesuffix(' pt')} .. {high}"
     yield "-" if one.rollback is None else _change(one.rollback.change, one)
     yield "-" if one.excess is None else _change(one.excess, one)
     yield one.finding if one.is_gated else "reported"

@@ -19,9 +19,9 @@ from assay.decision.outcome import awaiting_approval, switched
 from assay.history import read_history
 from assay.live import read_pointers
 from assay.prompts import read_lock
+from tasks.notices import listener
 from tasks.states import named_state, state_name
 from tasks.switching import switch_prompts
-from tasks.warnings import listener
 from tests.carrying_out import planned
 from tests.commands import COLD, Assay
 from tests.conftest import ROOT, Find, Workspace
@@ -63,6 +63,18 @@ def test_with_manual_approval_a_promote_switches_nothing_and_waits(workspace: Wo
     assert timedelta(hours=1) < left <= timedelta(hours=2)
     assert (here / "assay.yaml").read_bytes() == before
     assert not (here / "history.jsonl").exists()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_nobody_is_asked_to_approve_what_would_be_refused(workspace: Workspace) -> None:
+    """The config was edited while the runs were made: that is said at once, not after a click."""
+    here = extended(workspace(), MANUAL)
+    plan = planned(here, "v15")
+    extended(here, "# edited\n")
+    decision = switch_prompts.fn(plan, promoting(plan))
+    assert decision.approval is None
+    assert "; not switched: " in decision.reason
+    assert "changed meanwhile; evaluate again" in decision.reason
 
 
 @pytest.mark.usefixtures("quiet")

@@ -117,8 +117,8 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Decision":
 
 def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decision":
     from flows import evaluate as flow_module
+    from tasks.notices import listener
     from tasks.progress import watcher
-    from tasks.warnings import listener
 
     columns = (
         TextColumn("{task.description}"),

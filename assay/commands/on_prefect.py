@@ -128,9 +128,9 @@ def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> "S
         CannotEvaluate: Prefect failed.
     """
     from flows.nightly import nightly
+    from tasks.notices import listener
     from tasks.outages import OUTAGES, give_up_soon
     from tasks.progress import watcher
-    from tasks.warnings import listener
 
     give_up_soon()
     with _progress(say) as bar:
@@ -160,8 +160,8 @@ def _progress(say: Screen) -> Progress:
 
 def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome":
     from flows import evaluate as flow_module
+    from tasks.notices import listener
     from tasks.progress import watcher
-    from tasks.warnings import listener
 
     with _progress(say) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)

@@ -19,10 +19,7 @@ from assay.plan import Plan
 from assay.server import api_url_from_outside, begin, client_environment, wait_until_ready
 
 if TYPE_CHECKING:
-    from prefect import State
-
     from assay.decision import Outcome
-    from assay.nights.document import Night
 
 PREFECT_DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "2",
@@ -121,8 +118,8 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Outcome":
         return outcome
 
 
-def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> "State[Night]":
-    """Run the nightly flow, its progress shown; the state that it ended in.
+def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> Any:
+    """Run the nightly flow, its progress shown; Prefect's state that it ended in, with the night.
 
     Raises:
         CannotEvaluate: Prefect failed.
@@ -139,8 +136,7 @@ def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> "S
         listener.set(lambda text: say.print(f"warning: {text}", markup=False, soft_wrap=True))
         try:
             night: Any = nightly(str(config), max_concurrency=max_concurrency, return_state=True)
-            state: State[Night] = asyncio.run(night)  # typed as if the state held a state
-            return state
+            return asyncio.run(night)
         except OUTAGES as outage:
             raise CannotEvaluate(
                 f"the Prefect server failed: {type(outage).__name__}: {outage}",

@@ -47,7 +47,9 @@ def numbers(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
         values = pc.cast(column, pa.float64(), safe=False)
     except pa.ArrowException:
         raise _no_number(column, name) from None
-    values = pc.if_else(pc.less(pc.abs(values), LEAST), 0.0, values)
+    is_nothing = pc.and_(pc.greater(values, 0.0), pc.less(values, LEAST))
+    if pc.any(is_nothing).as_py():
+        values = pc.if_else(is_nothing, 0.0, values)
     is_nan = pc.is_nan(values)
     if pc.any(is_nan).as_py():
         values = pc.if_else(is_nan, pa.scalar(None, pa.float64()), values)

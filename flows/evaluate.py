@@ -1,18 +1,23 @@
 """Evaluate a candidate prompt against a baseline: run, compare, decide, switch."""
 
-from prefect import flow
+from typing import Annotated
 
+from prefect import flow
+from pydantic import Field
+
+from assay.choices import offering
 from assay.decision import Decision
 from tasks.cells import make_runs
 from tasks.decisions import look, publish
 from tasks.evaluations import begin, request, under_way
 from tasks.switching import switch_prompts
+from tasks.workplace import work_beside
 
 
 @flow(flow_run_name="{candidate} vs {baseline}", persist_result=False)
 async def evaluate(
-    candidate: str,
-    baseline: str = "active",
+    candidate: Annotated[str, Field(json_schema_extra=offering())],
+    baseline: Annotated[str, Field(json_schema_extra=offering("active"))] = "active",
     config: str = "assay.yaml",
     repeats: int | None = None,
     seed: int | None = None,
@@ -35,7 +40,7 @@ async def evaluate(
         switch: Whether a promote switches `active` and `rollback`.
         evaluation_id: An interrupted evaluation to finish; empty begins a new one.
     """
-    asked = request(candidate, baseline, config, repeats=repeats, seed=seed)
+    asked = request(candidate, baseline, work_beside(config), repeats=repeats, seed=seed)
     plan = begin(asked, evaluation_id)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
         for this_round in evaluation.rounds():

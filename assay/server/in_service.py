@@ -1,0 +1,149 @@
+"""A workspace in service: server, work pool, deployments and worker, brought up and looked at."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from assay.errors import CannotEvaluate
+from assay.server import commands, record, worker
+from assay.server.api import Api, NoAnswer
+from assay.server.deployments import (
+    Deployment,
+    begin_deploying,
+    deployments,
+    differences,
+    is_as_written,
+    wait_until_deployed,
+    write,
+)
+from assay.server.lifecycle import Announce, told_now_and_then, wait_until_ready
+from assay.server.service import Service, begun, reached
+from assay.server.worker import Worker, server_mark
+
+
+def put_into_service(
+    config: Path, *, announce: Announce, environ: Mapping[str, str], host: str
+) -> None:
+    """Server, work pool, deployments, one worker: what is missing of these is made.
+
+    Raises:
+        InputError: A file or setting is wrong.
+        CannotEvaluate: One of them could not be had; the reason says which.
+    """
+    service = begun(config, announce=announce, environ=environ, host=host)
+    record.make_folder(service.folder)
+    with record.locked(service.folder):
+        wanted = deployments(service)
+        if service.server is not None and service.server.new_database:
+            _bring_up(service, wanted, announce=announce)
+            return
+        _await_server(service, announce=announce)
+        if write(service, wanted) or lacking(service, wanted):
+            _bring_up(service, wanted, announce=announce)
+        else:
+            announce(f"deployments up to date: {', '.join(d.full_name for d in wanted)}")
+            _ensure_worker(service, announce=announce)
+
+
+def lacking(service: Service, wanted: list[Deployment]) -> list[str]:
+    """What is missing on the server, or is not as it should be, in sentences.
+
+    Raises:
+        NoAnswer: The server does not say.
+    """
+    api, found = service.api, []
+    if api.work_pool(service.pool) is None:
+        found.append(f"the work pool {service.pool} is not there")
+    if not is_as_written(service, wanted):
+        found.append("prefect.yaml has changed since it was deployed")
+    for deployment in wanted:
+        there = api.deployment(deployment.full_name)
+        problems = differences(deployment, there, service.config)
+        found.extend(f"{deployment.full_name} {problem}" for problem in problems)
+    return found
+
+
+def next_runs(api: Api, wanted: list[Deployment]) -> dict[str, datetime]:
+    """When each deployment is due next, in UTC, by its full name; without those never due.
+
+    Raises:
+        NoAnswer: The server does not say.
+    """
+    ids = {}
+    for deployment in wanted:
+        if (there := api.deployment(deployment.full_name)) is not None:
+            ids[there["id"]] = deployment.full_name
+    only = {
+        "deployments": {"id": {"any_": list(ids)}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        "sort": "EXPECTED_START_TIME_ASC",
+        "limit": 200,
+    }
+    due: dict[str, datetime] = {}
+    for run in api.find("flow_runs/filter", only) if ids else []:
+        name = ids[run["deployment_id"]]
+        due.setdefault(name, datetime.fromisoformat(run["expected_start_time"]))
+    return due
+
+
+def service_now(config: Path, environ: Mapping[str, str]) -> Service | None:
+    """The service as far as it is up; None when no server is named and none runs."""
+    return reached(config, commands.status(config.absolute().parent).server, environ)
+
+
+def fits(found: Worker, service: Service) -> bool:
+    """Whether a worker takes what is due on this service, not on another server's."""
+    return (found.pool, found.server) == (service.pool, server_mark(service.url))
+
+
+def _bring_up(service: Service, wanted: list[Deployment], *, announce: Announce) -> None:
+    """Deploying and the worker import Prefect while the server starts."""
+    write(service, wanted)
+    deploying = begin_deploying(service)
+    try:
+        started = _begin_worker(service)
+        _await_server(service, announce=announce)
+    except BaseException:
+        deploying.kill()
+        deploying.communicate()
+        raise
+    wait_until_deployed(deploying, service)
+    announce(f"deployed: {', '.join(deployment.full_name for deployment in wanted)}")
+    _await_worker(service, *started, announce=announce)
+
+
+def _await_server(service: Service, *, announce: Announce) -> None:
+    if service.server is not None:
+        wait_until_ready(service.server, progress=told_now_and_then(announce))
+        verb = "started" if service.server.started_now else "already running"
+        announce(f"Prefect server {verb}: {service.server.ui_url}")
+        return
+    try:
+        service.api.get("health")
+    except NoAnswer as reason:
+        raise CannotEvaluate(
+            f"no Prefect server answers at {service.url}: {reason}",
+            mend="start it, or unset PREFECT_API_URL (or clear it in your Prefect profile): "
+            "Assay then starts one of its own",
+        ) from None
+    announce(f"Prefect server: {service.url}")
+
+
+def _begin_worker(service: Service) -> tuple[Worker, bool]:
+    """The worker that runs already and fits, or one on the way up; whether it is new."""
+    found = worker.find(service.folder)
+    if found is not None and fits(found, service):
+        return found, False
+    if found is not None:
+        worker.stop(service.folder, announce=lambda _: None)
+    return worker.start(service), True
+
+
+def _await_worker(service: Service, found: Worker, is_new: bool, *, announce: Announce) -> None:
+    worker.wait_until_online(found, service)
+    verb = "started" if is_new else "already running"
+    announce(f"worker {verb}: process {found.pid}, work pool {service.pool}")
+
+
+def _ensure_worker(service: Service, *, announce: Announce) -> None:
+    _await_worker(service, *_begin_worker(service), announce=announce)

@@ -97,9 +97,10 @@ class Api:
             with _opener(self.url).open(request, timeout=self.patience_s) as answer:
                 return json.loads(answer.read(_MAX_BYTES)), answer.headers
         except urllib.error.HTTPError as refused:
-            if refused.code in missing:
-                return None, refused.headers
-            raise NoAnswer(f"it answers {refused.code} {refused.reason}") from None
+            with refused:
+                if refused.code in missing:
+                    return None, refused.headers
+                raise NoAnswer(f"it answers {refused.code} {refused.reason}") from None
         except (OSError, ValueError) as error:  # ValueError: what it sends is not JSON
             raise NoAnswer(f"{getattr(error, 'reason', error)}") from None
 

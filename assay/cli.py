@@ -85,6 +85,13 @@ def parser() -> argparse.ArgumentParser:
     _add_switching(commands)
     _add_reading(commands)
     _add_server(commands)
+    doctor = _command(
+        commands,
+        "doctor",
+        runs="doctoring:doctor",
+        says="Is this installation well? What is wrong, and what mends it; changes nothing.",
+    )
+    doctor.add_argument("--json", type=Path, metavar="FILE", help="write what was found; - prints")
     return top
 
 

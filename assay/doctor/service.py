@@ -83,7 +83,7 @@ def _worker(service: Service) -> Finding:
     found = worker.find(service.folder)
     if found is not None and fits(found, service):
         return ok("worker", f"process {found.pid}, work pool {service.pool}")
-    pool = service.api.work_pool(service.pool)
-    if pool is not None and pool.get("status") == "READY":
-        return ok("worker", f"one of yours, work pool {service.pool}")
+    yours = [name for name in worker.online_workers(service) if not worker.is_one_of_ours(name)]
+    if yours:
+        return ok("worker", f"{yours[0]}, work pool {service.pool}")
     return warn("worker", "none is running: what is due or asked for waits", _BRING_UP)

@@ -60,18 +60,13 @@ def deployments(service: Service) -> list[Deployment]:
     ]
 
 
-def write(service: Service, wanted: list[Deployment]) -> bool:
-    """Write the file that is deployed; True if it is not what was deployed last.
+def write(service: Service, wanted: list[Deployment]) -> None:
+    """Write the file that is deployed.
 
     Raises:
         OSError: The worker's folder cannot be written.
     """
-    path = service.folder / _FILE
-    text = _text(wanted)
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return False
-    path.write_text(text, encoding="utf-8")
-    return True
+    (service.folder / _FILE).write_text(_text(wanted), encoding="utf-8")
 
 
 def is_as_written(service: Service, wanted: list[Deployment]) -> bool:

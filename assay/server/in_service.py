@@ -34,15 +34,18 @@ def put_into_service(
     record.make_folder(service.folder)
     with record.locked(service.folder):
         wanted = deployments(service)
-        if service.server is not None and service.server.new_database:
-            _bring_up(service, wanted, announce=announce)
-            return
-        _await_server(service, announce=announce)
-        if write(service, wanted) or lacking(service, wanted):
-            _bring_up(service, wanted, announce=announce)
+        names = ", ".join(deployment.full_name for deployment in wanted)
+        is_new = service.server is not None and service.server.new_database
+        if not is_new:
+            _await_server(service, announce=announce)
+        if is_new or lacking(service, wanted):
+            found = _deployed_and_worker_begun(service, wanted, announce=announce)
+            announce(f"deployed: {names}")
         else:
-            announce(f"deployments up to date: {', '.join(d.full_name for d in wanted)}")
-            _ensure_worker(service, announce=announce)
+            found = _begin_worker(service)
+            announce(f"deployments up to date: {names}")
+        worker.wait_until_online(found, service)
+        announce(f"worker running: process {found.pid}, work pool {service.pool}")
 
 
 def lacking(service: Service, wanted: list[Deployment]) -> list[str]:
@@ -96,20 +99,22 @@ def fits(found: Worker, service: Service) -> bool:
     return (found.pool, found.server) == (service.pool, server_mark(service.url))
 
 
-def _bring_up(service: Service, wanted: list[Deployment], *, announce: Announce) -> None:
-    """Deploying and the worker import Prefect while the server starts."""
+def _deployed_and_worker_begun(
+    service: Service, wanted: list[Deployment], *, announce: Announce
+) -> Worker:
+    """Both import Prefect while a new server starts."""
     write(service, wanted)
     deploying = begin_deploying(service)
     try:
-        started = _begin_worker(service)
-        _await_server(service, announce=announce)
+        found = _begin_worker(service)
+        if service.server is not None and service.server.new_database:
+            _await_server(service, announce=announce)
     except BaseException:
         deploying.kill()
         deploying.communicate()
         raise
     wait_until_deployed(deploying, service)
-    announce(f"deployed: {', '.join(deployment.full_name for deployment in wanted)}")
-    _await_worker(service, *started, announce=announce)
+    return found
 
 
 def _await_server(service: Service, *, announce: Announce) -> None:
@@ -129,21 +134,11 @@ def _await_server(service: Service, *, announce: Announce) -> None:
     announce(f"Prefect server: {service.url}")
 
 
-def _begin_worker(service: Service) -> tuple[Worker, bool]:
-    """The worker that runs already and fits, or one on the way up; whether it is new."""
+def _begin_worker(service: Service) -> Worker:
+    """The worker that runs already, if it is this server's; else one on the way up."""
     found = worker.find(service.folder)
     if found is not None and fits(found, service):
-        return found, False
+        return found
     if found is not None:
         worker.stop(service.folder, announce=lambda _: None)
-    return worker.start(service), True
-
-
-def _await_worker(service: Service, found: Worker, is_new: bool, *, announce: Announce) -> None:
-    worker.wait_until_online(found, service)
-    verb = "started" if is_new else "already running"
-    announce(f"worker {verb}: process {found.pid}, work pool {service.pool}")
-
-
-def _ensure_worker(service: Service, *, announce: Announce) -> None:
-    _await_worker(service, *_begin_worker(service), announce=announce)
+    return worker.start(service)

@@ -16,7 +16,7 @@ from typing import Any
 
 from assay.server.api import NoAnswer, api_at
 from assay.server.tenancy import claim, end_with_the_folder
-from assay.server.worker import flow_processes
+from assay.server.worker import flow_processes, worker_name
 
 STOP_S = 15.0
 """For the runs to end when the worker is told to stop; agents stop within ten seconds."""
@@ -59,7 +59,7 @@ async def _work(process_worker: Any, *, folder: str, pool: str) -> None:
             return [] if self.stopping else await super().get_and_submit_flow_runs()
 
     worker = Worker(
-        work_pool_name=pool, name=f"assay {os.getpid()}", create_pool_if_not_found=False
+        work_pool_name=pool, name=worker_name(os.getpid()), create_pool_if_not_found=False
     )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)

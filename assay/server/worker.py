@@ -6,6 +6,7 @@ so are the runs found that a killed worker left behind.
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -54,6 +55,26 @@ def server_mark(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
+def worker_name(pid: int) -> str:
+    """What our workers are called on the server."""
+    return f"assay {pid}"
+
+
+def is_one_of_ours(name: str) -> bool:
+    """Whether a worker of that name was started by Assay, and so is found by its process."""
+    return re.fullmatch(r"assay \d+", name) is not None
+
+
+def online_workers(service: Service) -> list[str]:
+    """Names of the workers that the server has heard of lately; a dead one stays a while.
+
+    Raises:
+        NoAnswer: The server does not say.
+    """
+    found = service.api.find(f"work_pools/{service.pool}/workers/filter", {})
+    return [str(worker["name"]) for worker in found or [] if worker.get("status") == "ONLINE"]
+
+
 def find(folder: Path) -> Worker | None:
     """The folder's worker if it is alive."""
     for process in psutil.process_iter():
@@ -87,7 +108,7 @@ def wait_until_online(worker: Worker, service: Service) -> None:
     """
     deadline = time.monotonic() + _START_TIMEOUT_S
     log = service.folder / "worker.log"
-    while not _is_online(service):
+    while not _is_online(worker, service):
         if not _is_alive(worker.pid) or time.monotonic() > deadline:
             raise CannotEvaluate(f"the worker did not start; the end of {log}:\n{log_end(log)}")
         time.sleep(_POLL_S)
@@ -136,9 +157,8 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def _is_online(service: Service) -> bool:
+def _is_online(worker: Worker, service: Service) -> bool:
     try:
-        pool = service.api.work_pool(service.pool)
+        return worker_name(worker.pid) in online_workers(service)
     except NoAnswer:
         return False
-    return pool is not None and pool.get("status") == "READY"

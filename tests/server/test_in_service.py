@@ -1,9 +1,10 @@
 """A workspace in service, used as the Prefect UI uses it: runs are asked for over the API."""
 
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,22 @@ class InService:
 
     def click(self, name: str, **parameters: Any) -> str:
         """Ask for a run of a deployment; the run's id."""
+        key = {"idempotency_key": f"{name} {time.monotonic_ns()}"}  # as one click, if asked twice
         with self.client() as client:
             deployment = client.get(f"/deployments/name/{name}").json()
-            asked = client.post(
+            asked = self._post(
+                client,
                 f"/deployments/{deployment['id']}/create_flow_run",
-                json={"state": {"type": "SCHEDULED"}, "parameters": parameters},
+                {"state": {"type": "SCHEDULED"}, "parameters": parameters, **key},
             )
             return str(asked.raise_for_status().json()["id"])
+
+    def _post(self, client: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Ask again while the server says that its database is busy, as a browser's user does."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (answer := client.post(path, json=body)).status_code == 503:
+            assert time.monotonic() < deadline, answer.text
+        return answer
 
     def state(self, run: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The run's state once it is what was waited for."""
@@ -111,11 +121,11 @@ def used(
 
 def test_one_command_brings_up_all_and_a_second_finds_it(used: InService) -> None:
     """Whoever types it twice must not get two workers that run every schedule twice."""
-    assert "worker started" in used.printed
+    assert "worker running: process" in used.printed
     again = used.assay("server", "start", "--with-worker")
     assert again.returncode == 0, again.stderr
     assert "deployments up to date: evaluate/evaluate, rollback/rollback" in again.stdout
-    assert "worker already running" in again.stdout
+    assert used.printed.splitlines()[-1] == again.stdout.splitlines()[-1]
     status = used.assay("server", "status").stdout
     assert "worker: running since" in status
     assert "warning" not in status
@@ -164,5 +174,6 @@ def test_stop_ends_what_runs_and_leaves_no_process(used: InService) -> None:
     assert not any(psutil.pid_exists(process.pid) for process in runs)
     assert service_now(used.config, used.environ) is None
 
-    server.ensure(used.workspace, announce=print, environ=used.environ)
-    assert used.ended(run)["type"] == "CRASHED"
+    with closing(sqlite3.connect(used.workspace / ".assay/server/prefect.db")) as history:
+        ((state,),) = history.execute("SELECT state_type FROM flow_run WHERE id = ?", [run])
+    assert state == "CRASHED"

@@ -135,7 +135,7 @@ def differences(wanted: Deployment, found: Mapping[str, Any] | None, config: Pat
 
 def _entries(workspace: Path) -> Iterator[dict[str, Any]]:
     """The deployments of our flows in the workspace's `prefect.yaml`, else in ours."""
-    for path in (workspace / "prefect.yaml", HOME / "prefect.yaml", HOME / "assay/prefect.yaml"):
+    for path in (workspace / "prefect.yaml", HOME / "prefect.yaml"):
         if not path.is_file():
             continue
         document = parse_yaml(read_bytes(path, mend="make it readable"), path=path).value

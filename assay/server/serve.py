@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from assay.server.gate import Application, Gate
+from assay.server.patience import Patience
 from assay.server.reach import is_loopback
 from assay.server.tenancy import claim, end_with_the_folder
 
@@ -46,7 +47,7 @@ class _Server(uvicorn.Server):
 def _application(host: str) -> Application:
     # By name: only this process may load Prefect, the rest of `assay` never does.
     prefect_server = importlib.import_module("prefect.server.api.server")
-    return Gate(prefect_server.create_app(), loopback_only=is_loopback(host))
+    return Gate(Patience(prefect_server.create_app()), loopback_only=is_loopback(host))
 
 
 if __name__ == "__main__":

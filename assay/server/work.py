@@ -50,24 +50,20 @@ def wait_for(path: str) -> None:
 
 
 async def _work(process_worker: Any, *, folder: str, pool: str) -> None:
-    class Worker(process_worker):  # type: ignore[misc]
-        """Takes nothing new once it is stopping."""
-
-        stopping = False
-
-        async def get_and_submit_flow_runs(self) -> Any:
-            return [] if self.stopping else await super().get_and_submit_flow_runs()
-
-    worker = Worker(
+    worker = process_worker(
         work_pool_name=pool, name=worker_name(os.getpid()), create_pool_if_not_found=False
     )
-    told = asyncio.Event()
+    told, take = asyncio.Event(), worker.get_and_submit_flow_runs
+
+    async def take_until_told() -> Any:
+        return [] if told.is_set() else await take()
+
+    worker.get_and_submit_flow_runs = take_until_told
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     working = asyncio.create_task(worker.start())
     stopping = asyncio.create_task(told.wait())
     await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not working.done():
-        worker.stopping = True
         await _stop_runs(folder)
         working.cancel()
     try:

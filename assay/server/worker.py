@@ -133,8 +133,8 @@ def stop(folder: Path, *, announce: Callable[[str], None]) -> bool:
         announce(f"stopped the worker (process {worker.pid})")
     if runs:
         announce(
-            "stopped what it was running: Prefect has it as crashed; of an evaluation every "
-            "finished run is kept, and starting it again goes on from there"
+            "ended what it was running: a run cut short is Crashed in Prefect; its evaluation "
+            "goes on from its finished runs when it is started again"
         )
     return worker is not None or bool(runs)
 

@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(commands)
     _add_switching(commands)
     _add_reading(commands)
+    _add_alerts(commands)
     _add_server(commands)
     doctor = _command(
         commands,
@@ -121,12 +122,24 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="evaluate:evaluate",
         says="Run every golden task with a candidate and the baseline, decide, switch on promote.",
     )
-    command.add_argument("candidate", metavar="CANDIDATE", help="such as support:v14, or v14")
+    command.add_argument(
+        "candidates",
+        metavar="CANDIDATE",
+        nargs="+",
+        help="such as support:v14, or v14; each of several gets a verdict of its own",
+    )
     command.add_argument("--baseline", metavar="V", help="compare with this (default: active)")
     command.add_argument("--repeats", type=int, metavar="N", help="runs of each golden task")
     command.add_argument("--seed", type=int, metavar="N", help="of the runs' randomness")
     command.add_argument("-j", "--max-concurrency", type=int, metavar="N", help="runs at once")
-    command.add_argument("--no-switch", action="store_true", help="decide only")
+    switching = command.add_mutually_exclusive_group()
+    switching.add_argument("--no-switch", action="store_true", help="decide only")
+    switching.add_argument(
+        "--switch-best",
+        action="store_true",
+        help="of several candidates, switch to the best that is promoted (else none)",
+    )
+    _add_scope(command)
     command.add_argument(
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
@@ -165,8 +178,22 @@ def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:
         metavar="OURS=THEIRS",
         help="which of the log's columns is ours, such as success=resolved; others are guessed",
     )
+    _add_scope(command)
     command.add_argument(
         "--critical", action="append", default=[], metavar="TASK", help="a task that must not break"
+    )
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
+    )
+
+
+def _add_scope(command: argparse.ArgumentParser) -> None:
+    """What the verdict is about, and in what the arms may differ."""
+    command.add_argument(
+        "--scope",
+        choices=("golden_tasks", "traffic"),
+        help="what the verdict is about (default: gates.scope): these golden tasks, or the "
+        "traffic that they are a sample of, which needs more of them",
     )
     command.add_argument(
         "--allow-different",
@@ -174,9 +201,6 @@ def _add_compare(commands: "Commands[argparse.ArgumentParser]") -> None:
         default=[],
         metavar="FIELD",
         help="compare although the arms differ in this, such as model",
-    )
-    command.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
 
 
@@ -245,6 +269,19 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         "check",
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
+    )
+
+
+def _add_alerts(commands: "Commands[argparse.ArgumentParser]") -> None:
+    alerts = commands.add_parser(
+        "alerts", help="Who is told what happens.", description="Who is told what happens."
+    )
+    actions = alerts.add_subparsers(required=True, metavar="ACTION")
+    _command(
+        actions,
+        "test",
+        runs="alerting:send_test",
+        says="Send a test alert to every configured receiver; exit code 4 if one is not reached.",
     )
 
 

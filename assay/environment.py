@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from assay.documents import Location, parse_yaml
 from assay.errors import InputError
+from assay.variables import PREFIX, is_twin
 
-PREFIX = "ASSAY_"
 FILE_ONLY = ("prompts", "rollout")
 """Sections that only the file decides."""
 
@@ -38,7 +38,7 @@ def overlay(
     origins: dict[Location, str] = {}
     twins = dict(_twins(model))
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or "__" not in name.removeprefix(PREFIX):
+        if not is_twin(name):
             continue
         location = _location(name, twins)
         if _put(value, location, _parse(name, environ[name], twins.get(location))):
@@ -52,7 +52,7 @@ def _twins(model: type[BaseModel], above: Location = ()) -> Iterator[tuple[Locat
         here = (*above, name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _twins(field.annotation, here)
-        else:
+        elif above:
             yield here, field.annotation
 
 

@@ -1,6 +1,6 @@
 """One evaluation under way: its runs, each on disk before it is counted."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +47,8 @@ class Round:
     number: int
     """1-based."""
     repeats: range
+    cells: list[Cell]
+    """The baseline's, and those of the candidates that have no verdict yet."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class Evaluation:
     _finished: dict[str, RunRecord]
     _ledger: Ledger = field(init=False)
     _not_made: str | None = field(init=False, default=None)
+    _settled: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.plan.config.budgets.evaluation)
@@ -96,22 +99,31 @@ class Evaluation:
             self._ledger.add(run)
 
     @property
-    def cells(self) -> list[Cell]:
-        """Every prompt on every golden task; the prompts of one task side by side."""
-        pairs = [(prompt, task) for task in self.plan.tasks for prompt in self.plan.prompts]
-        return [Cell(prompt, task, number) for number, (prompt, task) in enumerate(pairs)]
-
-    @property
     def n_finished(self) -> int:
         """Runs made so far, those of an interrupted attempt included."""
         return len(self._finished)
 
     def rounds(self) -> Iterator[Round]:
-        """The rounds to make, each up to the next look."""
+        """The rounds to make, each up to the next look, until every candidate is settled."""
         made = 0
         for number, repeats in enumerate(self.plan.looks, start=1):
-            yield Round(number, range(made + 1, repeats + 1))
+            yield Round(number, range(made + 1, repeats + 1), self._open_cells())
+            if self.budget_spent or self._settled.issuperset(self._candidate_ids()):
+                return
             made = repeats
+
+    def settle(self, prompt_ids: Collection[str]) -> None:
+        """Make no more runs of these candidates: they have their verdicts."""
+        self._settled.update(prompt_ids)
+
+    def _candidate_ids(self) -> list[str]:
+        return [prompt.prompt_id for prompt in self.plan.candidates]
+
+    def _open_cells(self) -> list[Cell]:
+        """Each open prompt on every golden task; the prompts of one task side by side."""
+        pairs = [(prompt, task) for task in self.plan.tasks for prompt in self.plan.prompts]
+        cells = [Cell(prompt, task, number) for number, (prompt, task) in enumerate(pairs)]
+        return [cell for cell in cells if cell.prompt.prompt_id not in self._settled]
 
     @property
     def budget_spent(self) -> str | None:
@@ -195,6 +207,7 @@ class Evaluation:
             model=self.agent.model,
             model_params_hash=self.agent.model_params_hash,
             tools_hash=self.agent.tools_hash,
+            budgets_hash=self.plan.budgets_hash,
             price_table=self.agent.price_table,
             started_at=started_at,
             success=verdict.success,

@@ -3,7 +3,12 @@
 Beside `assay.decision` and not in it: reading the configuration must not import SciPy.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+Scope = Literal["golden_tasks", "traffic"]
+"""What a verdict is about: these golden tasks, or the traffic that they are a sample of."""
 
 GATED = {
     "p95_tokens": ("total_tokens", "p95"),
@@ -38,3 +43,15 @@ class Gates(BaseModel):
     """Drop of the share of successful runs: 0.10 is ten points."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Chance of a wrong promote at a margin, and of a wrong reject over all gates."""
+    scope: Scope = "golden_tasks"
+    """`traffic` takes the golden tasks as a random sample of the traffic: p95 and success then
+    claim more, and need more golden tasks."""
+
+
+def shared_by(n_candidates: int, gates: Gates) -> Gates:
+    """The gates for one of several candidates: together they err with `gates.alpha` (Bonferroni).
+
+    Each wrong promote or reject is so much rarer that one among all candidates is as rare as
+    with a single one.
+    """
+    return gates.model_copy(update={"alpha": gates.alpha / n_candidates})

@@ -16,6 +16,7 @@ from typing import Any
 
 from assay.config import Config, load_config
 from assay.errors import InputError
+from assay.gates import Gates, Scope, shared_by
 from assay.golden import GoldenTask, load_golden
 from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
 from assay.records import SCHEMA_VERSION, PromptRef
@@ -34,17 +35,22 @@ class Plan:
     config_sha256: str
     """Of `assay.yaml` when the evaluation began; a switch is made only if it still holds."""
     baseline: PromptVersion
-    candidate: PromptVersion
+    candidates: tuple[PromptVersion, ...]
+    """At least one; each gets a verdict of its own."""
+    gates: Gates
+    """As each candidate is judged: several candidates share the error that is allowed."""
     tasks: tuple[GoldenTask, ...]
     repeats: int
     seed: int
+    allow_different: tuple[str, ...] = ()
+    """In what beside the prompt the arms may differ: of `comparability.FIELDS`."""
     resumed: bool = False
     """Whether this goes on with an evaluation that was interrupted."""
 
     @property
-    def prompts(self) -> tuple[PromptVersion, PromptVersion]:
-        """Baseline, candidate."""
-        return self.baseline, self.candidate
+    def prompts(self) -> tuple[PromptVersion, ...]:
+        """The baseline, then every candidate."""
+        return self.baseline, *self.candidates
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -58,6 +64,12 @@ class Plan:
         return len(self.prompts) * len(self.tasks) * self.repeats
 
     @property
+    def budgets_hash(self) -> str:
+        """12 hex digits over the limits of one run."""
+        limits = self.config.budgets.model_dump_json(exclude={"evaluation"})
+        return hashlib.sha256(limits.encode()).hexdigest()[:12]
+
+    @property
     def inputs_hash(self) -> str:
         """64 hex digits over all that bears on the verdict."""
         tools = self.config.tools_path
@@ -67,7 +79,9 @@ class Plan:
             "looks": self.looks,
             "seed": self.seed,
             "tools": _sha256(tools) if tools and tools.is_file() else None,
-            "config": self.config.model_dump(mode="json", include={"agent", "budgets", "gates"}),
+            "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
+            "gates": self.gates.model_dump(mode="json"),
+            "allow_different": sorted(self.allow_different),
             "max_infra_error_share": self.config.testing.max_infra_error_share,
         }
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -82,7 +96,7 @@ class Plan:
             "config": str(self.config.path),
             "config_sha256": self.config_sha256,
             "baseline": prompt_ref(self.baseline).model_dump(),
-            "candidate": prompt_ref(self.candidate).model_dump(),
+            "candidates": [prompt_ref(each).model_dump() for each in self.candidates],
             "golden": {task.id: task.hash for task in self.tasks},
             "repeats": self.repeats,
             "seed": self.seed,
@@ -94,11 +108,13 @@ class Plan:
 class Request:
     """What somebody asked for: the arguments of `assay evaluate`, None for the default."""
 
-    candidate: str
-    """`support:v14`, or `v14` for a version of the active prompt."""
+    candidates: tuple[str, ...]
+    """One or more of `support:v14`, or `v14` for a version of the active prompt."""
     baseline: str | None = None
     repeats: int | None = None
     seed: int | None = None
+    scope: Scope | None = None
+    allow_different: tuple[str, ...] = ()
     resume: str | None = None
     """The id of an interrupted evaluation to finish."""
     config: Path = Path("assay.yaml")
@@ -153,11 +169,13 @@ def _or_switched_already(config: Config, request: Request, now: datetime) -> Req
     Then the candidate is active already, and there is no other baseline to be seen.
     """
     active = config.prompts.active
-    wanted = _full_ref(request.candidate, parse_ref(active)[0])
-    if wanted != active or request.baseline is not None or request.resume is not None:
+    name, _ = parse_ref(active)
+    wanted = [_full_ref(each, name) for each in request.candidates]
+    if active not in wanted or request.baseline is not None or request.resume is not None:
         return request
-    prompt = load_prompt(config.folder / config.prompts.directory, wanted)
-    about = {"config": str(config.path), "candidate": prompt_ref(prompt).model_dump()}
+    directory = config.folder / config.prompts.directory
+    candidates = [prompt_ref(load_prompt(directory, ref)).model_dump() for ref in wanted]
+    about = {"config": str(config.path), "candidates": candidates}
     folder = find_interrupted(config.folder / config.results.uri, about=about, now=now)
     return request if folder is None else replace(request, resume=folder.evaluation_id)
 
@@ -166,9 +184,9 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
     directory = config.folder / config.prompts.directory
     name, _ = parse_ref(config.prompts.active)
     baseline = load_prompt(directory, _full_ref(request.baseline or config.prompts.active, name))
-    candidate = load_prompt(directory, _full_ref(request.candidate, name))
-    _refuse_equals(candidate, baseline)
-    for prompt in (baseline, candidate):
+    candidates = tuple(load_prompt(directory, _full_ref(each, name)) for each in request.candidates)
+    _refuse_equals(baseline, candidates)
+    for prompt in (baseline, *candidates):
         verify_lock(directory, prompt)
     repeats = config.testing.repeats if request.repeats is None else request.repeats
     if repeats < 1:
@@ -182,11 +200,17 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         config=config,
         config_sha256=config.sha256,
         baseline=baseline,
-        candidate=candidate,
+        candidates=candidates,
+        gates=shared_by(len(candidates), _about(config.gates, request.scope)),
         tasks=load_golden(config),
         repeats=repeats,
         seed=seed,
+        allow_different=request.allow_different,
     )
+
+
+def _about(gates: Gates, scope: Scope | None) -> Gates:
+    return gates if scope is None else gates.model_copy(update={"scope": scope})
 
 
 def _as_begun(request: Request, folder: EvaluationFolder) -> Request:
@@ -243,22 +267,28 @@ def prompt_ref(prompt: PromptVersion) -> PromptRef:
     return PromptRef(name=prompt.name, version=prompt.version, prompt_id=prompt.prompt_id)
 
 
-def _refuse_equals(candidate: PromptVersion, baseline: PromptVersion) -> None:
-    if candidate.ref == baseline.ref:
-        raise InputError(
-            f"candidate and baseline are both {candidate.ref}",
-            mend="name another version, or another --baseline",
-        )
-    if candidate.name != baseline.name:
-        raise InputError(
-            f"{candidate.ref} is not a version of {baseline.name!r}",
-            mend=f"compare versions of one prompt, such as {baseline.name}:{candidate.version}",
-        )
-    if candidate.text == baseline.text:
-        raise InputError(
-            f"{candidate.ref} has the same text as {baseline.ref}",
-            mend="there is nothing to evaluate; change the text of the candidate",
-        )
+def _refuse_equals(baseline: PromptVersion, candidates: tuple[PromptVersion, ...]) -> None:
+    """Two names for one text would be judged by noise alone."""
+    for candidate in candidates:
+        if candidate.ref == baseline.ref:
+            raise InputError(
+                f"candidate and baseline are both {candidate.ref}",
+                mend="name another version, or another --baseline",
+            )
+        if candidate.name != baseline.name:
+            raise InputError(
+                f"{candidate.ref} is not a version of {baseline.name!r}",
+                mend=f"compare versions of one prompt, such as {baseline.name}:{candidate.version}",
+            )
+    texts = {baseline.text: baseline.ref}
+    for candidate in candidates:
+        if (other := texts.setdefault(candidate.text, candidate.ref)) != candidate.ref:
+            raise InputError(
+                f"{candidate.ref} has the same text as {other}",
+                mend="there is nothing to evaluate; change the text of the candidate",
+            )
+    if len({candidate.ref for candidate in candidates}) < len(candidates):
+        raise InputError("a candidate is named twice", mend="name each version once")
 
 
 def _sha256(path: Path) -> str:

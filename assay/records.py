@@ -133,3 +133,5 @@ class RunRecord(BaseModel):
     attempts: int = Field(default=1, ge=1)
     trace: list[dict[str, Any]] = Field(default_factory=list)
     """The tool calls in order: `{tool, arguments, outcome}`, each bounded in length."""
+    budgets_hash: str | None = None
+    """Of the limits of one run; None in files of before they were kept."""

@@ -3,12 +3,14 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from assay.errors import AssayError
 from assay.gates import Gates
 from assay.prompts import parse_ref
+from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
+from assay.variables import VariableName
 
 
 def _checked_ref(ref: str) -> str:
@@ -106,7 +108,7 @@ class AgentSection(Section):
     """`scripted` (an offline simulation), `local`, or a model's name such as `openai:gpt-5`."""
     base_url: str | None = None
     """Address of an OpenAI-compatible server, where it is not the provider's own."""
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
     """Name of the environment variable that holds the key; never the key itself."""
     model_settings: dict[str, Any] = Field(default_factory=dict)
     """Settings of each request, such as `temperature`."""
@@ -124,17 +126,6 @@ class AgentSection(Section):
             # Without the address: it may hold a password.
             raise refusal("agent.base_url is not an address", mend="begin it with https://")
         return url
-
-    @field_validator("api_key_env")
-    @classmethod
-    def _names_a_variable(cls, name: str | None) -> str | None:
-        if name is not None and not (name.isascii() and name.isidentifier()):
-            # Without the value: it is most likely the key itself.
-            raise refusal(
-                "agent.api_key_env is not the name of an environment variable",
-                mend="put the key into a variable, and that variable's name here",
-            )
-        return name
 
 
 class Execution(Section):
@@ -155,6 +146,11 @@ class Results(Section):
     """Folder, from the configuration's folder."""
 
 
+def _several(value: object) -> object:
+    """A list whose items are all commented out is read as null; it is empty."""
+    return () if value is None else value
+
+
 class ConfigFile(Section):
     """Assay's configuration: one file per agent."""
 
@@ -166,6 +162,8 @@ class ConfigFile(Section):
     gates: Gates = Gates()
     execution: Execution = Execution()
     results: Results = Results()
+    alerts: Annotated[Several[Receiver], BeforeValidator(_several)] = ()
+    """Who is told when something happens."""
 
     @model_validator(mode="after")
     def _logs_what_it_requires(self) -> "ConfigFile":

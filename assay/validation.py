@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from assay.documents import Location
 from assay.errors import InputError
-from assay.wording import words
+from assay.wording import stands_at, words
 
 MAX_PROBLEMS = 20
 
@@ -66,16 +66,21 @@ def validated(
         ) from None
 
 
-def refusal(problem: str, *, mend: str | None = None, at: Location = ()) -> PydanticCustomError:
+def refusal(
+    problem: str, *, mend: str | None = None, at: Location = (), of_key: bool = False
+) -> PydanticCustomError:
     """What a validator raises when the value at `at`, below its own, is wrong.
 
     Args:
         problem: In full words, without a place.
         mend: What to do.
         at: From the validator's value down to the one that is wrong.
+        of_key: The key's name goes before the problem, which begins with a verb.
     """
     return PydanticCustomError(
-        "refusal", "{problem}", {"problem": problem, "mend": mend, "at": tuple(at)}
+        "refusal",
+        "{problem}",
+        {"problem": problem, "mend": mend, "at": tuple(at), "of_key": of_key},
     )
 
 
@@ -111,6 +116,6 @@ def _error(
     subject: str,
     place: Callable[[Location], Place],
 ) -> InputError:
-    where = place((*detail["loc"], *detail.get("ctx", {}).get("at", ())))
+    where = place(stands_at(detail, model=model))
     problem, mend = words(detail, model=model, subject=subject, variable=where.variable)
     return InputError(problem, path=where.path, line=where.line, mend=mend)

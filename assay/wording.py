@@ -3,15 +3,19 @@
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from assay.documents import Location
 from assay.yaml_loader import reads_as
 
 MAX_SHOWN_CHARS = 60
+KIND = "kind"
+"""The key that tells the members of a union of sections apart."""
 
 
 def words(
@@ -26,9 +30,11 @@ def words(
         variable: Where the value came from, if from the environment; it is not repeated then.
     """
     location, context = detail["loc"], detail.get("ctx", {})
-    name = variable or dotted(location) or subject
+    name = variable or dotted(stands_at(detail, model=model)) or subject
     match kind := detail["type"]:
         case "refusal":
+            if context["of_key"]:
+                return f"{name} {context['problem']}", context["mend"]
             said = "" if variable is None else f"{variable}: "
             return said + context["problem"], context["mend"]
         case "extra_forbidden":
@@ -36,6 +42,11 @@ def words(
             return f"unknown key {cut(repr(key))}", did_you_mean(key, known)
         case "missing":
             return _missing(location, model=model, subject=subject)
+        case "union_tag_not_found":
+            return _missing((*location, KIND), model=model, subject=subject)
+        case "union_tag_invalid":
+            said = "" if variable else f", not {cut(repr(context['tag']))}"
+            return f"{name} must be one of {context['expected_tags']}{said}", None
         case "string_too_short" | "too_short":
             return f"{name} must not be empty", None
     wanted = _WANTED.get(kind, "").format(**context)
@@ -46,10 +57,27 @@ def words(
 
 
 def _missing(location: Location, *, model: type[BaseModel], subject: str) -> tuple[str, str | None]:
-    *around, key = location
+    around, key = untagged(location[:-1], model=model), location[-1]
     example = _example(model, location)
     mend = f"add it, such as {example}" if example else "add it"
-    return f"{dotted(tuple(around)) or subject} has no {key!r}", mend
+    return f"{dotted(around) or subject} has no {key!r}", mend
+
+
+def stands_at(detail: ErrorDetails, *, model: type[BaseModel]) -> Location:
+    """Where in the file the value is that `model` refuses."""
+    at = (KIND,) if detail["type"] == "union_tag_invalid" else detail.get("ctx", {}).get("at", ())
+    return (*untagged(detail["loc"], model=model), *at)
+
+
+def untagged(location: Location, *, model: type[BaseModel]) -> Location:
+    """`location` without the kinds that pydantic names on its way into a union of sections."""
+    inner: Any = model
+    kept: list[str | int] = []
+    for part in location:
+        if isinstance(part, int) or not _members(inner):
+            kept.append(part)
+        inner = _inside(inner, part)
+    return tuple(kept)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -96,7 +124,9 @@ _WANTED = {
     "tuple_type": "a list",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
     "literal_error": "{expected}",
+    "enum": "{expected}",
     "greater_than": "above {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than": "below {lt:g}",
@@ -124,7 +154,7 @@ def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
     inner: Any = model
     for part in location:
         inner = _inside(inner, part)
-    return list(inner.model_fields) if _is_model(inner) else []
+    return list(_fields(inner))
 
 
 def _example(model: type[BaseModel], location: Location) -> str | None:
@@ -132,7 +162,8 @@ def _example(model: type[BaseModel], location: Location) -> str | None:
     owner: Any = model
     for part in around:
         owner = _inside(owner, part)
-    field = owner.model_fields.get(key) if _is_model(owner) else None
+    owner = next(iter(_members(owner).values()), owner)  # any will do: all of them have kinds
+    field = _fields(owner).get(str(key))
     if field is None or not field.examples:
         return None
     return f'"{key}": {json.dumps(field.examples[0])}'
@@ -142,17 +173,33 @@ def _inside(outer: Any, part: str | int) -> Any:
     """The type of the value at `part` of a value of type `outer`; None when it is not known."""
     if isinstance(part, int):
         return outer  # a list's items: `_model_in` has gone into the list already
-    field = outer.model_fields.get(part) if _is_model(outer) else None
+    if members := _members(outer):
+        return members.get(part)
+    field = _fields(outer).get(part)
     return None if field is None else _model_in(field.annotation)
 
 
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    """The fields of a model by the keys that a file has for them."""
+    if not _is_model(model):
+        return {}
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _members(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The models of a union by their kind; none for anything else."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return {}
+    models = [part for part in get_args(annotation) if _is_model(part) and KIND in _fields(part)]
+    return {kind: part for part in models for kind in get_args(_fields(part)[KIND].annotation)}
+
+
 def _model_in(annotation: Any) -> Any:
-    """The model within `Model | None`, `tuple[Model, ...]` and their like."""
-    if _is_model(annotation) or get_origin(annotation) is None:
+    """The model or union of models in `Model | None`, `tuple[Model, ...]` and their like."""
+    if _is_model(annotation) or _members(annotation) or get_origin(annotation) is None:
         return annotation
-    return next(
-        (found for part in get_args(annotation) if _is_model(found := _model_in(part))), None
-    )
+    inner = map(_model_in, get_args(annotation))
+    return next((found for found in inner if _is_model(found) or _members(found)), None)
 
 
 def _is_model(annotation: Any) -> bool:

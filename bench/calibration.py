@@ -5,6 +5,8 @@ like those of docs/statistics.md: log-normal tokens with a retry tail, tool call
 successes. Prints a table with Monte Carlo errors (one standard error). Run it:
 
     python bench/calibration.py [--evaluations 400] [--tasks 10 20 50] [--repeats 5 20] [--fixed]
+    python bench/calibration.py --scope traffic --tasks 20 50 100    # golden tasks resampled
+    python bench/calibration.py --candidates 3    # promote, reject: of any of the three
     python bench/calibration.py --short      # half a minute; exits 1 when a rate leaves its band
 """
 
@@ -20,6 +22,7 @@ from multiprocessing.pool import Pool as Processes
 import numpy as np
 
 from assay.decision import Arm, Gates, TaskTraits, judge_in_looks
+from assay.gates import shared_by
 from assay.records import PromptRef
 from assay.selftest import Rate, flips, rate
 
@@ -119,23 +122,49 @@ def arm(rng: np.random.Generator, world: World, *, levels: np.ndarray, repeats: 
     )
 
 
-def one_evaluation(job: tuple[World, int, int, bool, int]) -> tuple[str, int]:
-    """Simulate one evaluation: its verdict, and the repeats that it took."""
-    world, n_tasks, repeats, fixed, seed = job
-    rng = np.random.default_rng((seed, n_tasks, repeats))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One evaluation to simulate."""
+
+    world: World
+    n_tasks: int
+    repeats: int
+    fixed: bool
+    gates: Gates
+    n_candidates: int
+    seed: int
+
+
+WORST_FIRST = ("promote", "reject", "inconclusive")
+
+
+def one_evaluation(job: Job) -> tuple[str, int]:
+    """Simulate one evaluation: its verdict, and the repeats that it took.
+
+    Of several candidates, all alike and each held to its part of alpha, it is a promote
+    where one is promoted, else a reject where one is rejected.
+    """
+    world, n_tasks, repeats, fixed = job.world, job.n_tasks, job.repeats, job.fixed
+    rng = np.random.default_rng((job.seed, n_tasks, repeats))
     levels = rng.normal(8.3, BETWEEN_TASKS, n_tasks)
     before = World(max_calls=world.max_calls, success=world.success)
     at = (repeats,) if fixed else (*(r for r in ROUNDS if r < repeats), repeats)
-    looks = judge_in_looks(
-        arm(rng, before, levels=levels, repeats=repeats),
-        arm(rng, world, levels=levels, repeats=repeats),
-        at=at,
-        made=len(at),
-        tasks=[TaskTraits(id=f"t{number}") for number in range(n_tasks)],
-        gates=Gates(),
-        max_infra_error_share=0.05,
-    )
-    return looks[-1].judgement.verdict.value, looks[-1].repeats
+    baseline = arm(rng, before, levels=levels, repeats=repeats)
+    lasts = [
+        judge_in_looks(
+            baseline,
+            arm(rng, world, levels=levels, repeats=repeats),
+            at=at,
+            made=len(at),
+            tasks=[TaskTraits(id=f"t{number}") for number in range(n_tasks)],
+            gates=shared_by(job.n_candidates, job.gates),
+            max_infra_error_share=0.05,
+        )[-1]
+        for _ in range(job.n_candidates)
+    ]
+    verdicts = {last.judgement.verdict.value for last in lasts}
+    worst = next(verdict for verdict in WORST_FIRST if verdict in verdicts)
+    return worst, max(last.repeats for last in lasts)
 
 
 def simulate(
@@ -143,7 +172,18 @@ def simulate(
 ) -> Row:
     """Rates of one world; `size` is golden tasks and repeats."""
     n: int = options.evaluations
-    jobs = [(world, *size, options.fixed, options.seed + number) for number in range(n)]
+    jobs = [
+        Job(
+            world=world,
+            n_tasks=size[0],
+            repeats=size[1],
+            fixed=options.fixed,
+            gates=Gates(scope=options.scope),
+            n_candidates=options.candidates,
+            seed=options.seed + number,
+        )
+        for number in range(n)
+    ]
     results = pool.map(one_evaluation, jobs, chunksize=10)
     counts = Counter(verdict for verdict, _ in results)
     return Row(
@@ -186,12 +226,17 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, nargs="+", default=[5, 20])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fixed", action="store_true", help="one look, at the end")
+    parser.add_argument("--scope", choices=("golden_tasks", "traffic"), default="golden_tasks")
+    parser.add_argument("--candidates", type=int, default=1)
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
     if options.short:
         options.evaluations = SHORT_EVALUATIONS
     began = time.perf_counter()
-    print(f"{options.evaluations} evaluations each, seed {options.seed}\n")
+    print(
+        f"{options.evaluations} evaluations each, seed {options.seed}, scope {options.scope}, "
+        f"candidates {options.candidates}\n"
+    )
     print(
         "| tasks x repeats | candidate | promote | reject | inconclusive | flips | mean repeats |"
     )

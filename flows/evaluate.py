@@ -1,4 +1,4 @@
-"""Evaluate a candidate prompt against a baseline: run, compare, decide, switch."""
+"""Evaluate candidate prompts against a baseline: run, compare, decide, switch."""
 
 from typing import Annotated
 
@@ -6,26 +6,34 @@ from prefect import flow
 from pydantic import Field
 
 from assay.choices import offering
-from assay.decision import Decision
+from assay.decision import Outcome
+from assay.gates import Scope
 from tasks.cells import make_runs
-from tasks.decisions import look, publish
-from tasks.evaluations import begin, request, under_way
+from tasks.decisions import look, publish, settled
+from tasks.evaluations import begin, evaluation_name, request, under_way
 from tasks.switching import switch_prompts
 from tasks.workplace import work_beside
 
+Version = Annotated[str, Field(json_schema_extra=offering())]
+"""One of the versions that there are when the flow is deployed."""
 
-@flow(flow_run_name="{candidate} vs {baseline}", persist_result=False)
+
+@flow(flow_run_name=evaluation_name, persist_result=False)
 async def evaluate(
-    candidate: Annotated[str, Field(json_schema_extra=offering())],
+    candidate: Version,
     baseline: Annotated[str, Field(json_schema_extra=offering("active"))] = "active",
+    more_candidates: list[Version] | None = None,
     config: str = "assay.yaml",
     repeats: int | None = None,
     seed: int | None = None,
     max_concurrency: int | None = None,
     switch: bool = True,
+    switch_best: bool = False,
+    scope: Scope | None = None,
+    allow_different: list[str] | None = None,
     evaluation_id: str | None = None,
-) -> Decision:
-    """Run golden tasks with both prompts, look, go on until it is clear, switch on promote.
+) -> Outcome:
+    """Run golden tasks with every prompt, look, go on until it is clear, switch on promote.
 
     Only `switch_prompts` changes what a user relies on: stop anywhere before it and the
     active prompt is untouched.
@@ -33,22 +41,32 @@ async def evaluate(
     Args:
         candidate: The version to judge, such as `support:v14`.
         baseline: The version to judge it against; `active` is the one the config names.
+        more_candidates: Further versions, each judged against the same runs of the baseline.
         config: The `assay.yaml` to read and, on promote, to switch.
         repeats: Runs of each golden task with each prompt; empty for the config's.
         seed: Of the runs' randomness; empty for the config's.
         max_concurrency: Runs at once; empty for the config's.
         switch: Whether a promote switches `active` and `rollback`.
+        switch_best: Of several candidates, whether the best that is promoted is switched to.
+        scope: What the verdict is about; empty for the config's.
+        allow_different: In what beside the prompt the arms may differ, such as `model`.
         evaluation_id: An interrupted evaluation to finish; empty begins a new one.
     """
-    asked = request(candidate, baseline, work_beside(config), repeats=repeats, seed=seed)
+    asked = request(
+        [candidate, *(more_candidates or [])],
+        baseline,
+        work_beside(config),
+        repeats=repeats,
+        seed=seed,
+        scope=scope,
+        allow_different=tuple(allow_different or ()),
+    )
     plan = begin(asked, evaluation_id)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
         for this_round in evaluation.rounds():
             await make_runs(evaluation, this_round)
-            decision = look(plan, this_round.number, evaluation.budget_spent)
-            if decision.is_clear or evaluation.budget_spent:
-                break
+            decisions = look(plan, this_round.number, evaluation.budget_spent)
+            evaluation.settle(settled(decisions))
         if switch:
-            decision = switch_prompts(plan, decision)
-        await publish(plan, decision)
-    return decision
+            decisions = switch_prompts(plan, decisions, best=switch_best)
+        return await publish(plan, decisions)

@@ -16,14 +16,14 @@ from assay.evaluation import Evaluation, Round
 
 
 async def make_runs(evaluation: Evaluation, this_round: Round) -> None:
-    """Make one round's runs of every cell, in parallel."""
+    """Make one round's runs of each of its cells, in parallel."""
     await _together(
         run_cell(
             cell.label,
             partial(evaluation.make_run, cell, round_number=this_round.number),
             this_round.repeats,
         )
-        for cell in evaluation.cells
+        for cell in this_round.cells
     )
 
 

@@ -1,7 +1,9 @@
-"""From the runs on disk to a decision, and the decision to where people see it."""
+"""From the runs on disk to decisions, and these to where people see them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pyarrow as pa
 from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -10,15 +12,19 @@ from prefect.logging import get_run_logger
 from assay.decision import (
     Decision,
     EvaluationFacts,
+    Outcome,
     TaskTraits,
+    decisions_of,
     document,
     judge_in_looks,
     looks_taken,
+    outcome_of,
 )
 from assay.durable import replace_file
 from assay.plan import Plan, folder_of, prompt_ref
+from assay.prompts import PromptVersion
 from assay.store.arms import read_arm, total_spend_usd
-from assay.store.comparability import differences
+from assay.store.comparability import allowed, differences
 from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
 from assay.versions import versions
@@ -26,48 +32,68 @@ from tasks.progress import tell
 
 
 @task(task_run_name="look {number}", persist_result=False, cache_policy=NO_CACHE)
-def look(plan: Plan, number: int, spent_budget: str | None) -> Decision:
-    """Judge by the runs made so far, read back from Parquet, as the looks up to this one do."""
+def look(plan: Plan, number: int, spent_budget: str | None) -> list[Decision]:
+    """Judge each candidate by the runs made so far, as the looks up to this one do."""
     runs = read_runs(folder_of(plan).rebuild_parquet())
+    decisions = [
+        _decision(plan, candidate, runs, number=number, spent_budget=spent_budget)
+        for candidate in plan.candidates
+    ]
+    for each in decisions:
+        get_run_logger().info("after %d repeats: %s", plan.looks[number - 1], each.reason)
+    return decisions
+
+
+def _decision(
+    plan: Plan, candidate: PromptVersion, runs: pa.Table, *, number: int, spent_budget: str | None
+) -> Decision:
+    refs = [prompt_ref(prompt) for prompt in (plan.baseline, candidate)]
+    baseline, prompt = refs
     expected = {task.id: task.expect_stop_reason for task in plan.tasks}
-    baseline, candidate = (prompt_ref(prompt) for prompt in plan.prompts)
-    differing = differences(runs, baseline=baseline.prompt_id, candidate=candidate.prompt_id)
+    differing = differences(runs, baseline=baseline.prompt_id, candidate=prompt.prompt_id)
+    refused = [str(each) for each in differing if each.field not in plan.allow_different]
     looks = judge_in_looks(
         read_arm(runs, baseline, tasks=expected),
-        read_arm(runs, candidate, tasks=expected),
+        read_arm(runs, prompt, tasks=expected),
         at=plan.looks,
         made=number,
         tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
-        gates=plan.config.gates,
+        gates=plan.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
         spent_budget=spent_budget,
-        obstacle=f"not comparable: {'; '.join(map(str, differing))}" if differing else None,
+        obstacle=f"not comparable: {'; '.join(refused)}" if refused else None,
     )
     facts = EvaluationFacts(
         evaluation_id=plan.evaluation_id,
-        rounds=number,
-        stopped_early=number < len(plan.looks),
-        spend_usd=total_spend_usd(runs, (baseline, candidate)),
+        rounds=len(looks),
+        stopped_early=len(looks) < len(plan.looks),
+        spend_usd=total_spend_usd(runs, refs),
         seconds=(datetime.now(UTC) - plan.created_at).total_seconds(),
         seed=plan.seed,
         versions=versions(),
         looks=tuple(looks_taken(looks)),
+        allowed_different=allowed(differing, plan.allow_different),
     )
-    decision = with_examples(document(looks[-1].judgement, facts), runs)
-    get_run_logger().info("after %d repeats: %s", plan.looks[number - 1], decision.reason)
-    return decision
+    return with_examples(document(looks[-1].judgement, facts), runs)
 
 
-async def publish(plan: Plan, decision: Decision) -> None:
-    """Keep the decision beside its runs, and show it with the flow run.
+def settled(decisions: Sequence[Decision]) -> list[str]:
+    """The candidates that need no more runs, by prompt_id."""
+    return [each.candidate.prompt_id for each in decisions if each.is_clear]
+
+
+async def publish(plan: Plan, decisions: Sequence[Decision]) -> Outcome:
+    """Keep what was decided beside its runs, and show it with the flow run.
 
     With a verdict nothing is left to go on from, so the tapes are let go.
     """
-    text = decision.model_dump_json(indent=2)
+    outcome = outcome_of(decisions)
     folder = folder_of(plan)
-    replace_file(folder.decision, f"{text}\n".encode())
+    replace_file(folder.decision, f"{outcome.model_dump_json(indent=2)}\n".encode())
     folder.tapes.unlink(missing_ok=True)
-    await tell(acreate_markdown_artifact(markdown(decision), description="Decision"))
+    for each in decisions_of(outcome):
+        await tell(acreate_markdown_artifact(markdown(each), description="Decision"))
+    return outcome
 
 
 def markdown(decision: Decision) -> str:

@@ -1,14 +1,16 @@
 """Beginning an evaluation, and having it open while its runs are made."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from assay.evaluation import Evaluation, open_evaluation
 from assay.plan import Plan, Request, settle, settle_as
@@ -16,16 +18,20 @@ from assay.prompts import lock_prompts
 from tasks.progress import Progress
 
 
-def request(
-    candidate: str, baseline: str, config: str, *, repeats: int | None, seed: int | None
-) -> Request:
+def evaluation_name() -> str:
+    """The flow run's name, a question that was asked: `support:v14, support:v15 vs active`."""
+    asked = flow_run.parameters
+    candidates = [asked["candidate"], *(asked.get("more_candidates") or [])]
+    return f"{', '.join(candidates)} vs {asked['baseline']}"
+
+
+def request(candidates: Sequence[str], baseline: str, config: str, **further: Any) -> Request:
     """The flow's parameters as a request."""
     return Request(
-        candidate=candidate,
+        candidates=tuple(candidates),
         baseline=None if baseline == "active" else baseline,
         config=Path(config),
-        repeats=repeats,
-        seed=seed,
+        **further,
     )
 
 
@@ -38,11 +44,9 @@ def begin(request: Request, evaluation_id: str | None) -> Plan:
     else:
         plan = settle_as(evaluation_id, request, environ=os.environ, now=now)
     get_run_logger().info(
-        "evaluation %s: %s (%s) against %s (%s), %d runs",
+        "evaluation %s: %s against %s, %d runs at most",
         plan.evaluation_id,
-        plan.candidate.ref,
-        plan.candidate.prompt_id,
-        plan.baseline.ref,
+        ", ".join(prompt.prompt_id for prompt in plan.candidates),
         plan.baseline.prompt_id,
         plan.n_runs,
     )

@@ -1,5 +1,6 @@
 """The switch: the one step that changes what production uses."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import task
@@ -8,6 +9,7 @@ from prefect.logging import get_run_logger
 
 from assay.decision import Decision
 from assay.decision.document import Switched
+from assay.decision.ranking import rank
 from assay.errors import CannotEvaluate, ConfigChanged
 from assay.history import PROMOTE, Cause, whoami
 from assay.live import switch
@@ -16,19 +18,26 @@ from assay.pointers import Pointers
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def switch_prompts(plan: Plan, decision: Decision) -> Decision:
-    """On promote, make the candidate active; the decision with what was switched.
+def switch_prompts(plan: Plan, decisions: Sequence[Decision], *, best: bool) -> list[Decision]:
+    """On promote, make the candidate active; the decisions with what was switched.
 
-    A config that is no longer what the decision was made for, or that cannot be written,
-    is left as it is, and the decision's reason says so.
+    Of several candidates the best that is promoted is chosen, and only if `best` is asked
+    for. A config that is no longer what the decision was made for, or that cannot be
+    written, is left as it is, and the decision's reason says so.
     """
-    if decision.verdict != "promote":
-        return decision
+    promoted = [each for each in rank(decisions) if each.verdict == "promote"]
+    if len(plan.candidates) > 1 and not best:
+        promoted = []
+    return [_switched(plan, each) if each in promoted[:1] else each for each in decisions]
+
+
+def _switched(plan: Plan, decision: Decision) -> Decision:
     prompts = plan.config.prompts
-    if prompts.active not in (plan.baseline.ref, plan.candidate.ref):
+    candidate = f"{decision.candidate.name}:{decision.candidate.version}"
+    if prompts.active not in (plan.baseline.ref, candidate):
         # What was shown is that it is no worse than another prompt than production's.
         return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
-    to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(plan.candidate.ref)
+    to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(candidate)
     cause = Cause(
         action=PROMOTE,
         who=whoami(),

@@ -14,9 +14,9 @@ from assay.store.arms import read_arm
 from assay.store.parquet import runs_table
 
 
-def planned(workspace: Path, candidate: str, **asked: Any) -> Plan:
-    """The plan of `assay evaluate CANDIDATE` in a workspace."""
-    request = Request(candidate=candidate, config=workspace / "assay.yaml", **asked)
+def planned(workspace: Path, *candidates: str, **asked: Any) -> Plan:
+    """The plan of `assay evaluate CANDIDATE ...` in a workspace."""
+    request = Request(candidates=candidates, config=workspace / "assay.yaml", **asked)
     return settle(request, environ={}, now=datetime.now(UTC))
 
 
@@ -45,7 +45,7 @@ def runs_of(evaluation: Evaluation, this_round: Round) -> list[Coroutine[Any, An
     """A coroutine for each run of a round."""
     return [
         evaluation.make_run(cell, repeat=repeat, round_number=this_round.number)
-        for cell in evaluation.cells
+        for cell in this_round.cells
         for repeat in this_round.repeats
     ]
 
@@ -62,7 +62,7 @@ def judged(plan: Plan, runs: list[RunRecord], *, rounds: int | None = None) -> L
         at=plan.looks,
         made=rounds or len(plan.looks),
         tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
-        gates=plan.config.gates,
+        gates=plan.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
     )[-1]
 

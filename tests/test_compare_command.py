@@ -190,3 +190,24 @@ def test_unknown_figures_are_no_zeros(tmp_path: Path) -> None:
         if (gate["metric"], gate["statistic"]) == ("total_tokens", "mean")
     ]
     assert mean["result"] == "undecided"
+
+
+def test_a_verdict_about_traffic_is_labelled_and_needs_more_golden_tasks(tmp_path: Path) -> None:
+    """24 tasks cannot show that no tenth of the traffic fails; the page must not look alike."""
+    log = runs(success=1.0, repeats=20)
+    exit_code, decision = compare(tmp_path, log)
+    assert (exit_code, decision["scope"]) == (0, "golden_tasks")
+    exit_code, decision = compare(tmp_path, log, "--scope", "traffic")
+    assert (exit_code, decision["scope"]) == (3, "traffic")
+    success = next(gate for gate in decision["gates"] if gate["metric"] == "success")
+    assert success["result"] == "undecided"
+    assert success["upper"] > 0.1
+    assert "more golden tasks would" in decision["needs"]["advice"]
+
+
+def test_other_budgets_are_another_experiment(tmp_path: Path) -> None:
+    """A candidate under tighter limits looks cheap."""
+    log = [{**run, "budgets_hash": "aaa"} for run in runs()]
+    exit_code, decision = compare(tmp_path, changed(log, budgets_hash="bbb"))
+    assert exit_code == 3
+    assert "not comparable: budgets_hash" in decision["reason"]

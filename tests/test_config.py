@@ -125,7 +125,7 @@ PLUS = SAMPLE.count("\n") + 1
         pytest.param(
             SAMPLE + "rollout:\n",
             f"assay.yaml:{PLUS}: unknown key 'rollout'\n  mend: use one of: prompts, testing, "
-            "budgets, observability, agent, gates, execution, results",
+            "budgets, observability, agent, gates, execution, results, alerts",
             id="not built yet",
         ),
         pytest.param(

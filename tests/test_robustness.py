@@ -25,7 +25,7 @@ from assay.store.evaluations import EvaluationFolder, find_interrupted
 from assay.store.journal import Journal, read_lines
 from tasks import progress
 from tasks.cells import _together
-from tests.carrying_out import carried_out, planned
+from tests.carrying_out import carried_out, planned, runs_of
 from tests.commands import COLD, Assay
 from tests.conftest import Promoted, Workspace
 
@@ -197,9 +197,8 @@ def test_max_runs_is_exact_and_spent_only_if_it_kept_a_run_from_being_made(
 
     async def carry_out() -> tuple[int, str | None]:
         async with open_evaluation(plan, on_run=lambda _: None, max_concurrency=16) as evaluation:
-            await asyncio.gather(
-                *(evaluation.make_run(cell, repeat=1, round_number=1) for cell in evaluation.cells)
-            )
+            (this_round,) = evaluation.rounds()
+            await asyncio.gather(*runs_of(evaluation, this_round))
             return len(evaluation.folder.finished_runs()), evaluation.budget_spent
 
     spent = "max_runs" if max_runs < plan.n_runs else None

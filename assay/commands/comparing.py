@@ -11,15 +11,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.commands.verdicts import check_json, report
+from assay.commands.verdicts import check_fields, check_json, report
 from assay.config import load_config
 from assay.decision import Decision, EvaluationFacts, TaskTraits, decide, document
 from assay.errors import InputError
-from assay.gates import Gates
+from assay.gates import Gates, Scope
 from assay.records import PromptRef, StopReason
 from assay.sections import GoldenTesting
 from assay.store.arms import read_arm, total_spend_usd
-from assay.store.comparability import FIELDS, differences
+from assay.store.comparability import allowed, differences
 from assay.store.log_names import GUESSES
 from assay.store.run_log import read_run_log
 from assay.versions import versions
@@ -31,7 +31,7 @@ MAX_SHOWN = 10
 def compare(arguments: argparse.Namespace) -> int:
     """Judge the runs of a log; the exit code is the verdict's."""
     check_json(arguments.json)
-    _check_fields(arguments.allow_different)
+    check_fields(arguments.allow_different)
     log = read_run_log(arguments.runs, named=_named(arguments.column))
     for ours, theirs in log.sources.items():
         print(f"{ours}: column {one_line(theirs)}", file=sys.stderr)
@@ -39,7 +39,7 @@ def compare(arguments: argparse.Namespace) -> int:
         log.runs,
         baseline=_prompt(log.runs, arguments.baseline, "--baseline"),
         candidate=_prompt(log.runs, arguments.candidate, "--candidate"),
-        gates=_gates(arguments.config),
+        gates=_gates(arguments.config, arguments.scope),
         critical=arguments.critical,
         allow_different=arguments.allow_different,
         evaluation_id=f"compare-{_digest(arguments.runs)}",
@@ -99,9 +99,7 @@ def judge_log(
         seconds=time.monotonic() - began,
         seed=0,
         versions=versions(),
-        allowed_different=tuple(
-            sorted({each.field for each in differing}.intersection(allow_different))
-        ),
+        allowed_different=allowed(differing, allow_different),
     )
     return document(judgement, facts)
 
@@ -116,16 +114,13 @@ def _tasks(runs: pa.Table, critical: Collection[str]) -> list[TaskTraits]:
     return [TaskTraits(id=name, critical=name in critical) for name in names]
 
 
-def _check_fields(names: Sequence[str]) -> None:
-    if unknown := sorted(set(names).difference(FIELDS)):
-        raise InputError(
-            f"--allow-different {unknown[0]!r} is nothing that is compared",
-            mend=did_you_mean(unknown[0], FIELDS),
-        )
-
-
-def _gates(config: Path) -> Gates:
+def _gates(config: Path, scope: Scope | None) -> Gates:
     """The configuration's gates where there is one, else the defaults; which is said."""
+    gates = _configured(config)
+    return gates if scope is None else gates.model_copy(update={"scope": scope})
+
+
+def _configured(config: Path) -> Gates:
     if config.is_file():
         print(f"gates: {config}", file=sys.stderr)
         return load_config(config, os.environ).gates

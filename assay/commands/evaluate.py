@@ -11,7 +11,7 @@ from pathlib import Path
 
 from assay.commands.on_prefect import check_that_flows_are_ours, reach_prefect, run_flow
 from assay.commands.screen import Screen
-from assay.commands.verdicts import check_json, report
+from assay.commands.verdicts import check_fields, check_json, report
 from assay.errors import InputError
 from assay.forecast.cost import short_form
 from assay.plan import Plan, Request, folder_of, settle
@@ -24,33 +24,38 @@ def evaluate(arguments: argparse.Namespace) -> int:
     say = Screen(stderr=True, highlight=False)
     _check_concurrency(arguments.max_concurrency)
     check_json(arguments.json)
+    check_fields(arguments.allow_different)
     check_that_flows_are_ours()
     plan = settle(_request(arguments), environ=os.environ, now=datetime.now(UTC))
     _announce(plan, say)
     try:
         reach_prefect(plan.config.folder, say)
-        decision = run_flow(
+        outcome = run_flow(
             plan,
             say,
             max_concurrency=arguments.max_concurrency,
             switch=not arguments.no_switch,
+            switch_best=arguments.switch_best,
         )
     except KeyboardInterrupt:
         say.print("\nInterrupted; the runs made so far are kept. Go on with:")
         say.print(f"  {_going_on(plan, arguments)}", markup=False, soft_wrap=True)
         raise
-    exit_code = report(decision, arguments.json)
-    is_switched = decision.switched is not None or arguments.no_switch
-    return exit_code if is_switched or decision.verdict != "promote" else EXIT_NOT_SWITCHED
+    exit_code = report(outcome, arguments.json)
+    asked = not arguments.no_switch and (len(plan.candidates) == 1 or arguments.switch_best)
+    is_left = asked and outcome.verdict == "promote" and outcome.switched is None
+    return EXIT_NOT_SWITCHED if is_left else exit_code
 
 
 def _request(arguments: argparse.Namespace) -> Request:
     return Request(
-        candidate=arguments.candidate,
+        candidates=tuple(arguments.candidates),
         baseline=arguments.baseline,
         repeats=arguments.repeats,
         seed=arguments.seed,
         resume=arguments.resume,
+        scope=arguments.scope,
+        allow_different=tuple(arguments.allow_different),
         config=arguments.config,
     )
 
@@ -62,20 +67,23 @@ def _check_concurrency(wanted: int | None) -> None:
 
 def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:
     """The command that finishes what was interrupted."""
-    words = ["assay", "evaluate", plan.candidate.ref]
+    words = ["assay", "evaluate", *(prompt.ref for prompt in plan.candidates)]
     if folder_of(plan).journal.exists():  # else it was interrupted before it began
         words += ["--resume", plan.evaluation_id]
     if arguments.config != Path("assay.yaml"):
         words += ["-c", str(arguments.config)]
-    if arguments.no_switch:
-        words.append("--no-switch")
+    words += ["--no-switch"] * arguments.no_switch + ["--switch-best"] * arguments.switch_best
+    words += ["--scope", arguments.scope] if arguments.scope else []
+    for field in arguments.allow_different:
+        words += ["--allow-different", field]
     return shlex.join(words)
 
 
 def _announce(plan: Plan, say: Screen) -> None:
     say.print(
-        f"{plan.candidate.ref} against {plan.baseline.ref}: {len(plan.tasks)} golden tasks x "
-        f"2 prompts x up to {plan.repeats} repeats = {plan.n_runs} runs at most"
+        f"{', '.join(prompt.ref for prompt in plan.candidates)} against {plan.baseline.ref}: "
+        f"{len(plan.tasks)} golden tasks x {len(plan.prompts)} prompts x up to {plan.repeats} "
+        f"repeats = {plan.n_runs} runs at most"
     )
     if (expected := short_form(plan)) is not None:
         say.print(expected, markup=False)

@@ -19,7 +19,7 @@ from assay.plan import Plan
 from assay.server import api_url_from_outside, begin, client_environment, wait_until_ready
 
 if TYPE_CHECKING:
-    from assay.decision import Decision
+    from assay.decision import Outcome
 
 PREFECT_DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "2",
@@ -81,7 +81,7 @@ def reach_prefect(workspace: Path, say: Screen) -> None:
     say.print(f"Prefect server: {server.ui_url}", markup=False, soft_wrap=True)
 
 
-def run_flow(plan: Plan, say: Screen, **options: Any) -> "Decision":
+def run_flow(plan: Plan, say: Screen, **options: Any) -> "Outcome":
     """Run the flow under a live display; what it decided, even if Prefect then went away.
 
     Args:
@@ -96,26 +96,29 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Decision":
 
     give_up_soon()
     parameters = {
-        "candidate": plan.candidate.ref,
+        "candidate": plan.candidates[0].ref,
+        "more_candidates": [prompt.ref for prompt in plan.candidates[1:]],
         "baseline": plan.baseline.ref,
         "config": str(plan.config.path),
         "repeats": plan.repeats,
         "seed": plan.seed,
+        "scope": plan.gates.scope,
+        "allow_different": list(plan.allow_different),
         "evaluation_id": plan.evaluation_id,
     }
     try:
         return _watched(plan, say, parameters | options)
     except OUTAGES as outage:
-        if (decision := _decided(plan)) is None:
+        if (outcome := _decided(plan)) is None:
             raise CannotEvaluate(
                 f"the Prefect server failed: {type(outage).__name__}: {outage}",
                 mend="see that it answers and run the same command again: finished runs are kept",
             ) from outage
         say.print("warning: the Prefect server went away; its history has a gap", markup=False)
-        return decision
+        return outcome
 
 
-def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decision":
+def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome":
     from flows import evaluate as flow_module
     from tasks.progress import watcher
 
@@ -128,16 +131,16 @@ def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Decisio
     with Progress(*columns, console=say, transient=True) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)
         watcher.set(lambda done, _: bar.update(runs, completed=done))
-        decision: Decision = asyncio.run(flow_module.evaluate(**parameters))
-        return decision
+        outcome: Outcome = asyncio.run(flow_module.evaluate(**parameters))
+        return outcome
 
 
-def _decided(plan: Plan) -> "Decision | None":
-    """The decision that the flow kept before it was cut off, if it came so far."""
-    from assay.decision import Decision
+def _decided(plan: Plan) -> "Outcome | None":
+    """What the flow had decided and kept before it was cut off, if it came so far."""
+    from assay.decision import read_outcome
     from assay.plan import folder_of
 
     kept = folder_of(plan).decision
     if not kept.exists():
         return None
-    return Decision.model_validate_json(kept.read_text(encoding="utf-8"))
+    return read_outcome(kept.read_text(encoding="utf-8"))

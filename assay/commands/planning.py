@@ -15,7 +15,7 @@ def plan(arguments: argparse.Namespace) -> int:
     as_json: Path | None = arguments.json
     check_json(as_json)
     request = Request(
-        candidate=arguments.candidate,
+        candidates=(arguments.candidate,),
         baseline=arguments.baseline,
         repeats=arguments.repeats,
         config=arguments.config,

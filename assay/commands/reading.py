@@ -62,20 +62,21 @@ def show(arguments: argparse.Namespace) -> int:
         _results(load_config(arguments.config, os.environ)), arguments.evaluation
     )
     if not folder.decision.exists():
-        candidate, _ = _refs(folder)
+        candidates, _ = _refs(folder)
+        again = f"assay evaluate {' '.join(candidates)} --resume {folder.evaluation_id}"
         raise InputError(
             f"evaluation {folder.evaluation_id} has no verdict: {_state(folder)}",
-            mend=f"finish it with: assay evaluate {candidate} --resume {folder.evaluation_id}",
+            mend=f"finish it with: {again}",
         )
     text = folder.decision.read_text(encoding="utf-8")
     if arguments.json:
         print(text.rstrip())
         return 0
     from assay.commands.screen import Screen
-    from assay.decision import Decision
-    from assay.report.table import decision_page
+    from assay.decision import read_outcome
+    from assay.report.table import outcome_page
 
-    Screen(highlight=False).print(decision_page(Decision.model_validate_json(text)))
+    Screen(highlight=False).print(outcome_page(read_outcome(text)))
     return 0
 
 
@@ -123,8 +124,10 @@ def _switch_line(entry: Entry) -> str:
 
 
 def _evaluation_line(folder: EvaluationFolder) -> str:
-    candidate, baseline = _refs(folder)
-    return _one_line(f"{folder.evaluation_id} {candidate} vs {baseline}: {_state(folder)}")
+    candidates, baseline = _refs(folder)
+    return _one_line(
+        f"{folder.evaluation_id} {', '.join(candidates)} vs {baseline}: {_state(folder)}"
+    )
 
 
 def _state(folder: EvaluationFolder) -> str:
@@ -134,11 +137,13 @@ def _state(folder: EvaluationFolder) -> str:
     return "under way" if folder.is_being_run() else "interrupted"
 
 
-def _refs(folder: EvaluationFolder) -> tuple[str, str]:
+def _refs(folder: EvaluationFolder) -> tuple[list[str], str]:
+    """The candidates and the baseline, as the journal's header names them."""
     header = folder.header() or {}
-    prompts = [header.get(role) or {} for role in ("candidate", "baseline")]
-    candidate, baseline = (f"{p.get('name', '?')}:{p.get('version', '?')}" for p in prompts)
-    return candidate, baseline
+    candidates = header.get("candidates") or [header.get("candidate")]
+    prompts = [each or {} for each in (header.get("baseline"), *candidates)]
+    baseline, *refs = (f"{p.get('name', '?')}:{p.get('version', '?')}" for p in prompts)
+    return refs, baseline
 
 
 def _cut(text: str) -> str:

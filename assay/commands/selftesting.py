@@ -64,7 +64,8 @@ def _plan(path: Path, seed: int | None) -> Plan:
         config=config,
         config_sha256=config.sha256,
         baseline=active,
-        candidate=active,
+        candidates=(active,),
+        gates=config.gates,
         tasks=load_golden(config),
         repeats=config.testing.repeats,
         seed=config.testing.seed if seed is None else seed,
@@ -133,7 +134,7 @@ def _test(plan: Plan, runs: pa.Table, tasks: Sequence[TaskTraits], *, evaluation
         history=history,
         tasks=[tasks[number] for number in history.tasks],
         at=plan.looks,
-        gates=plan.config.gates,
+        gates=plan.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
     )
     identical, *effects = selftest(setting, evaluations=evaluations, seed=plan.seed)

@@ -1,13 +1,15 @@
 """How a command ends that has a decision: what it prints, and its exit code."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.commands.screen import Screen
 from assay.errors import InputError
+from assay.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from assay.decision import Decision
+    from assay.decision import Outcome
 
 EXIT_CODES = {"promote": 0, "reject": 1, "inconclusive": 3}
 STANDARD_OUTPUT = Path("-")
@@ -27,23 +29,38 @@ def check_json(path: Path | None) -> None:
         raise InputError(f"--json {path} cannot be written", mend="name a file in a folder that is")
 
 
-def report(decision: "Decision", as_json: Path | None) -> int:
-    """Print a decision, or write its JSON; the verdict's exit code.
+def check_fields(names: Sequence[str]) -> None:
+    """Refuse an `--allow-different` of something that is not compared.
+
+    Raises:
+        InputError: There is one.
+    """
+    from assay.store.comparability import FIELDS  # PyArrow, which not every command needs
+
+    if unknown := sorted(set(names).difference(FIELDS)):
+        raise InputError(
+            f"--allow-different {unknown[0]!r} is nothing that is compared",
+            mend=did_you_mean(unknown[0], FIELDS),
+        )
+
+
+def report(outcome: "Outcome", as_json: Path | None) -> int:
+    """Print what was decided, or write its JSON; the (worst) verdict's exit code.
 
     Args:
-        decision: What was decided.
+        outcome: What was decided.
         as_json: Where its JSON goes; `-` is standard output, instead of the page.
     """
-    from assay.report.table import decision_page
+    from assay.report.table import outcome_page
 
-    text = decision.model_dump_json(indent=2)
+    text = outcome.model_dump_json(indent=2)
     screen = Screen(highlight=False)
     if as_json == STANDARD_OUTPUT:
         screen.out(text, highlight=False)
     else:
         if screen.width < MIN_WIDTH:
             screen.width = MIN_WIDTH
-        screen.print(decision_page(decision))
+        screen.print(outcome_page(outcome))
         if as_json is not None:
             as_json.write_text(f"{text}\n", encoding="utf-8")
-    return EXIT_CODES[decision.verdict]
+    return EXIT_CODES[outcome.verdict]

@@ -11,11 +11,13 @@ needs      what would decide what is undecided
 reason     the sentence for the person on call
 verdict    the evidence -> promote, reject or inconclusive
 document   the decision as it is printed and kept: the JSON of the contract
+ranking    several candidates of one evaluation, the best first
 """
 
 from assay.decision.arms import Arm, TaskTraits
 from assay.decision.document import Decision, EvaluationFacts, document, looks_taken
 from assay.decision.looks import Look, judge_in_looks
+from assay.decision.ranking import Outcome, Ranking, decisions_of, outcome_of, read_outcome
 from assay.decision.verdict import Judgement, decide
 from assay.gates import Gates
 
@@ -26,9 +28,14 @@ __all__ = [
     "Gates",
     "Judgement",
     "Look",
+    "Outcome",
+    "Ranking",
     "TaskTraits",
     "decide",
+    "decisions_of",
     "document",
     "judge_in_looks",
     "looks_taken",
+    "outcome_of",
+    "read_outcome",
 ]

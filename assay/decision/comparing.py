@@ -11,9 +11,10 @@ from assay.decision.arms import Arm, Flags, TaskTraits
 from assay.decision.comparison import Comparison, Levels
 from assay.decision.statistics import CHANGES, LEVELS, Change, Statistic, difference
 from assay.errors import NotEnoughEvidence
-from assay.gates import GATED, Gates
-from assay.stats.proportions import newcombe
+from assay.gates import GATED, Gates, Scope
+from assay.stats.proportions import newcombe, weighing_tasks_alike
 from assay.stats.samples import Ints, Sample
+from assay.stats.traffic import drop_of_shares
 
 MAX_MISSING = 0.01
 """Above this share of budget-stopped or unmeasured runs a gate cannot pass."""
@@ -60,7 +61,9 @@ def compare(arms: Arms, *, gates: Gates, levels: Levels) -> list[Comparison]:
             margin=getattr(gates, gate),
         )
         rows.append(
-            _success_drop(arms, blank) if metric == "success" else _ratio(arms, blank, measured)
+            _success_drop(arms, blank, gates.scope)
+            if metric == "success"
+            else _ratio(arms, blank, measured, gates.scope)
         )
     known = (row for row in rows if row.margin is not None or row.change is not None)
     return sorted(known, key=lambda row: row.margin is None)
@@ -82,19 +85,21 @@ def _measure(arms: Arms, metric: str) -> Measured:
     return Measured(known, shared, tuple(samples))
 
 
-def _ratio(arms: Arms, blank: Comparison, measured: Callable[[str], Measured]) -> Comparison:
+def _ratio(
+    arms: Arms, blank: Comparison, measured: Callable[[str], Measured], scope: Scope
+) -> Comparison:
     """A ratio, or the difference of means where one of them is zero."""
     known, shared, samples = measured(blank.metric)
     if shared.n_tasks == 0:
         return replace(blank, obstacle="no data")
-    row = _measured(blank, samples)
+    row = _measured(blank, samples, CHANGES[scope][blank.statistic])
     row = _qualified(row, arms, known=known, shared=shared).held_to_margin()
     if blank.statistic != "p95":
         return row
     return replace(row, top_tasks=_top(samples[1], arms.tasks, shared))
 
 
-def _measured(blank: Comparison, samples: Sequence[Sample]) -> Comparison:
+def _measured(blank: Comparison, samples: Sequence[Sample], statistic: Statistic) -> Comparison:
     if not any(sample.values.any() for sample in samples):
         return _nothing(blank)
     try:
@@ -102,7 +107,7 @@ def _measured(blank: Comparison, samples: Sequence[Sample]) -> Comparison:
         blank = replace(blank, baseline=values[0], candidate=values[1])
         if blank.statistic == "mean" and min(values) == 0:
             return _differing(blank, samples)
-        return _changed(blank, samples, CHANGES[blank.statistic])
+        return _changed(blank, samples, statistic)
     except NotEnoughEvidence as why:
         return replace(blank, obstacle=str(why))
 
@@ -168,27 +173,45 @@ def _missing(arms: Arms, metric: str, *, known: Sequence[Flags], shared: Shared)
     return f"{metric} is not known for every run" if max(unknown) > MAX_MISSING else None
 
 
-def _success_drop(arms: Arms, blank: Comparison) -> Comparison:
+def _success_drop(arms: Arms, blank: Comparison, scope: Scope) -> Comparison:
     """How many points the share of successes fell, on the golden tasks that both arms have."""
     known = [arm.judged for arm in arms[:2]]
     shared = _shared(arms, known)
     both = list(zip(arms[:2], known, strict=True))
     kept = [flag & (shared.numbering[arm.tasks] >= 0) for arm, flag in both]
-    runs = [int(keep.sum()) for keep in kept]
-    if min(runs) == 0:
+    if shared.n_tasks == 0:
         return replace(blank, obstacle="no data")
-    wins = [int((arm.passed & keep).sum()) for arm, keep in zip(arms[:2], kept, strict=True)]
-    above, below = (newcombe(wins[0], runs[0], wins[1], runs[1], level=x) for x in blank.levels)
+    counts = [_passes_and_runs(arm, keep, shared) for arm, keep in zip(arms[:2], kept, strict=True)]
+    wins = [weighing_tasks_alike(*each) for each in counts]
+    try:
+        above, below = (
+            newcombe(*wins[0], *wins[1], level=level)
+            if scope == "golden_tasks"
+            else drop_of_shares(*(passes / runs for passes, runs in counts), level=level)
+            for level in blank.levels
+        )
+    except NotEnoughEvidence as why:
+        return replace(blank, obstacle=str(why))
     row = replace(
         blank,
-        baseline=wins[0] / runs[0],
-        candidate=wins[1] / runs[1],
+        baseline=wins[0][0] / wins[0][1],
+        candidate=wins[1][0] / wins[1][1],
         change=above.estimate,
         upper=above.upper,
         lower=below.lower,
+        repeat_share=1.0 if scope == "golden_tasks" else 0.0,
     )
     obstacle = _missing(arms, blank.metric, known=known, shared=shared)
     return replace(row, obstacle=obstacle).held_to_margin()
+
+
+def _passes_and_runs(arm: Arm, kept: Flags, shared: Shared) -> tuple[Ints, Ints]:
+    """Successes and runs of each shared golden task, shape (n_tasks,)."""
+    passes, runs = (
+        np.bincount(shared.numbering[arm.tasks[flags]], minlength=shared.n_tasks)
+        for flags in (arm.passed & kept, kept)
+    )
+    return passes, runs
 
 
 def _shared(arms: Arms, flags: Sequence[Flags]) -> Shared:

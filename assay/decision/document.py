@@ -10,16 +10,19 @@ from assay.decision.comparison import Comparison
 from assay.decision.failures import Finding, InvariantOutcome
 from assay.decision.looks import Look
 from assay.decision.verdict import Judgement
+from assay.gates import Scope
 from assay.records import PromptRef
 
 SCHEMA_VERSION = 1
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Part of a decision: frozen, and without keys that nobody reads."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Gate(_Part):
+class Gate(Part):
     """One metric of both prompts, held to its margin."""
 
     metric: str
@@ -47,7 +50,7 @@ class Gate(_Part):
     """For p95: the golden tasks with the most runs above it."""
 
 
-class Invariant(_Part):
+class Invariant(Part):
     """One bound; without a golden task it is the count over all of them, which is tested."""
 
     golden_task_id: str | None
@@ -58,7 +61,7 @@ class Invariant(_Part):
     result: Literal["same", "broken"]
 
 
-class Example(_Part):
+class Example(Part):
     """One failed run, for a person to see why."""
 
     run_id: str
@@ -70,7 +73,7 @@ class Example(_Part):
     """Its beginning."""
 
 
-class Task(_Part):
+class Task(Part):
     """One golden task under both prompts."""
 
     golden_task_id: str
@@ -88,7 +91,7 @@ class Task(_Part):
     """Of a broken or suspect golden task: a run of the candidate that failed."""
 
 
-class Runs(_Part):
+class Runs(Part):
     """Runs by prompt, and how many of all the infrastructure lost."""
 
     baseline: int
@@ -96,7 +99,7 @@ class Runs(_Part):
     infra_errors: int
 
 
-class Needs(_Part):
+class Needs(Part):
     """What would decide an inconclusive evaluation."""
 
     repeats_to_decide: int | None
@@ -105,7 +108,7 @@ class Needs(_Part):
     """What would decide it, in words; None where it is decided."""
 
 
-class LookTaken(_Part):
+class LookTaken(Part):
     """One look at the runs on the way to the decision."""
 
     repeats: int
@@ -114,7 +117,7 @@ class LookTaken(_Part):
     verdict: Literal["promote", "reject", "inconclusive"]
 
 
-class Switched(_Part):
+class Switched(Part):
     """What `active` was, and is now."""
 
     model_config = ConfigDict(
@@ -126,7 +129,7 @@ class Switched(_Part):
     after: str = Field(alias="to")
 
 
-class Decision(_Part):
+class Decision(Part):
     """A verdict, its reason, and all that it rests on."""
 
     schema_version: int = SCHEMA_VERSION
@@ -135,6 +138,8 @@ class Decision(_Part):
     reason: str
     candidate: PromptRef
     baseline: PromptRef
+    scope: Scope = "golden_tasks"
+    """What p95 and success are about; tails and means are about tasks like these in either."""
     gates: tuple[Gate, ...]
     invariants: tuple[Invariant, ...]
     tasks: tuple[Task, ...]
@@ -183,6 +188,7 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         reason=judgement.reason,
         candidate=judgement.candidate.prompt,
         baseline=judgement.baseline.prompt,
+        scope=judgement.scope,
         gates=tuple(_gate(row) for row in judgement.comparisons),
         invariants=tuple(_invariant(one) for one in judgement.invariants),
         tasks=_tasks(judgement),

@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from assay.decision.arms import Arm, Flags, TaskTraits
 from assay.stats.proportions import is_significantly_more
 
-PASSES_MOSTLY, PASSES_RARELY = 0.8, 0.2
+PASSES_MOSTLY, PASSES_RARELY, PASSES_EVER = 0.8, 0.2, 0.1
 FELL_FAR = 1 / 3
 """Share of a golden task's runs. More than that, and a task that never passes is promoted at
 an early look when its baseline happened to fail once or twice (9 % of such evaluations)."""
 _ROUNDING = 1e-9
 MIN_REPEATS = 3
+TELLING = 6
+"""Repeats in which a task that passes two times of five fails every time with .6^6 = 4.7 %."""
 CONFIRMED = 2
-"""Failing repeats after which a critical task's failure is no fluke."""
+"""Repeats, all of which fail, after which a critical task's failure is no fluke."""
 
 
 class Finding(StrEnum):
@@ -32,6 +35,20 @@ class Finding(StrEnum):
     REJECTS = "broken"
 
 
+class Alphas(NamedTuple):
+    """Chances of calling an unchanged golden task broken."""
+
+    any_task: float
+    """Over all tasks: a gate's share, so that this and the gates stay within alpha together."""
+    critical: float
+    """Over the critical tasks that the baseline passes in every repeat."""
+
+    def shared(self, tasks: Sequence[TaskTraits]) -> "Alphas":
+        """Of one task of these."""
+        n_critical = sum(task.critical for task in tasks)
+        return Alphas(self.any_task / max(1, len(tasks)), self.critical / max(1, n_critical))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOutcome:
     """One golden task under both prompts."""
@@ -42,6 +59,11 @@ class TaskOutcome:
     candidate_passes: int
     candidate_runs: int
     finding: Finding
+
+    @property
+    def never_passed(self) -> bool:
+        """Neither prompt passed it yet."""
+        return self.baseline_passes == self.candidate_passes == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,30 +79,32 @@ class InvariantOutcome:
 
 
 def task_outcomes(
-    baseline: Arm, candidate: Arm, *, tasks: Sequence[TaskTraits], alpha: float
+    baseline: Arm, candidate: Arm, *, tasks: Sequence[TaskTraits], alphas: Alphas
 ) -> list[TaskOutcome]:
     """What became of each golden task.
 
-    A task is broken when Fisher's test says so at alpha over the number of tasks, or when
-    it is critical, the baseline passes it in every repeat, and the candidate's failure is
-    confirmed. It is suspect when it now passes rarely and passed far more often before, or a
-    critical one failed without confirmation. Without a result in one arm nothing is known.
+    A task is broken when Fisher's test says so at its share of alpha, or when it is critical,
+    the baseline passes it in every repeat, and the candidate's failure is confirmed: it fails
+    in every repeat, or Fisher says so among the critical tasks. It is suspect when it now
+    passes rarely and passed far more often before, when it never passes and the baseline does
+    at times, or when a critical one failed without confirmation. Where neither passed in a few
+    repeats, or one arm has no result, nothing is known.
 
     Args:
         baseline: Runs of the prompt to compare with.
         candidate: Runs of the prompt to judge.
         tasks: The golden tasks, by their numbers in the arms.
-        alpha: Chance of calling an unchanged task broken, over all tasks.
+        alphas: Chances of calling an unchanged task broken, over all tasks.
     """
     n = len(tasks)
-    n_critical = max(1, sum(task.critical for task in tasks))
+    shares = alphas.shared(tasks)
     counts = [_passes_and_runs(arm, n) for arm in (baseline, candidate)]
     return [
         _task_outcome(
             task,
             base=(int(counts[0][0][i]), int(counts[0][1][i])),
             cand=(int(counts[1][0][i]), int(counts[1][1][i])),
-            alphas=(alpha / max(1, n), alpha / n_critical),
+            alphas=shares,
         )
         for i, task in enumerate(tasks)
     ]
@@ -89,15 +113,16 @@ def task_outcomes(
 def invariant_outcomes(
     baseline: Arm, candidate: Arm, *, tasks: Sequence[TaskTraits], alpha: float
 ) -> list[InvariantOutcome]:
-    """Each bound pooled over tasks, tested at `alpha`, then the tasks where it was broken."""
+    """Each bound pooled over tasks, tested at its share of `alpha`; then its tasks."""
     outcomes = []
-    for name in sorted(set(baseline.violations) | set(candidate.violations)):
+    names = sorted(set(baseline.violations) | set(candidate.violations))
+    for name in names:
         flags = [_flags(arm, name) for arm in (baseline, candidate)]
         base, cand = (int(flag.sum()) for flag in flags)
         if base + cand == 0:
             continue
         runs = [int(arm.measured.sum()) for arm in (baseline, candidate)]
-        regressed = is_significantly_more(cand, runs[1], base, runs[0], alpha=alpha)
+        regressed = is_significantly_more(cand, runs[1], base, runs[0], alpha=alpha / len(names))
         outcomes.append(
             InvariantOutcome(
                 invariant=name,
@@ -134,7 +159,7 @@ def _task_outcome(
     *,
     base: tuple[int, int],
     cand: tuple[int, int],
-    alphas: tuple[float, float],
+    alphas: Alphas,
 ) -> TaskOutcome:
     return TaskOutcome(
         task=task,
@@ -151,26 +176,31 @@ def _finding(
     *,
     base: tuple[int, int],
     cand: tuple[int, int],
-    alphas: tuple[float, float],
+    alphas: Alphas,
 ) -> Finding:
     if min(base[1], cand[1]) == 0:
         return Finding.UNMEASURED
     failures, base_failures = cand[1] - cand[0], base[1] - base[0]
     more = partial(is_significantly_more, failures, cand[1], base_failures, base[1])
-    if more(alpha=alphas[0]):
+    if more(alpha=alphas.any_task):
         return Finding.REJECTS
     if task.critical and base_failures == 0 and failures > 0:
-        is_confirmed = failures >= CONFIRMED or more(alpha=alphas[1])
+        never_passes = failures == cand[1] >= CONFIRMED
+        is_confirmed = never_passes or more(alpha=alphas.critical)
         return Finding.REJECTS if is_confirmed else Finding.BLOCKS
     return _clear_change(base, cand)
 
 
 def _clear_change(base: tuple[int, int], cand: tuple[int, int]) -> Finding:
-    """Passes rarely and did far more often, or from rarely to mostly."""
+    """Passes rarely and did far more often, never and did at times, or rarely to mostly."""
+    if base[0] == cand[0] == 0:
+        return Finding.BLOCKS if min(base[1], cand[1]) < TELLING else Finding.SAME
     if min(base[1], cand[1]) < MIN_REPEATS:
         return Finding.SAME
     before, after = base[0] / base[1], cand[0] / cand[1]
     if after <= PASSES_RARELY and before - after >= FELL_FAR - _ROUNDING:
+        return Finding.BLOCKS
+    if after == 0 and before >= PASSES_EVER - _ROUNDING:
         return Finding.BLOCKS
     if before <= PASSES_RARELY and after >= PASSES_MOSTLY:
         return Finding.FIXED

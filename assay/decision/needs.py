@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from assay.decision.comparison import Comparison, Result
 from assay.decision.evidence import Evidence
-from assay.decision.failures import Finding, TaskOutcome
+from assay.decision.failures import TELLING, Alphas, Finding, TaskOutcome
 from assay.decision.statistics import QUANTILE
 from assay.stats.proportions import is_significantly_more
 from assay.stats.quantiles import MIN_REPEATS
@@ -30,20 +30,20 @@ class Needs(NamedTuple):
     """In words."""
 
 
-def needs(evidence: Evidence, *, repeats: int, alpha: float) -> Needs:
+def needs(evidence: Evidence, *, repeats: int, alphas: Alphas) -> Needs:
     """What every undecided gate and every suspect golden task would take.
 
     Args:
         evidence: Of an inconclusive look.
         repeats: Repeats of each golden task so far, >= 1.
-        alpha: Of this look; the golden tasks share it.
+        alphas: Of one golden task at this look.
 
     Source:
         Runs grow with the square of the standard error to be had; docs/statistics.md.
     """
     if evidence.obstacle is not None:
         return Needs(None, "run it again once that is mended")
-    found = _each(evidence, repeats=repeats, alpha=alpha)
+    found = _each(evidence, repeats=repeats, alphas=alphas)
     hopeless = next((one for one in found if one.repeats is None), None)
     if hopeless is not None:
         return hopeless
@@ -53,7 +53,7 @@ def needs(evidence: Evidence, *, repeats: int, alpha: float) -> Needs:
     return Needs(most, f"about {most} repeats would decide it")
 
 
-def _each(evidence: Evidence, *, repeats: int, alpha: float) -> list[Needs]:
+def _each(evidence: Evidence, *, repeats: int, alphas: Alphas) -> list[Needs]:
     outcomes = evidence.tasks
     gates = [
         _gate(row, repeats=repeats, n_tasks=len(outcomes))
@@ -61,7 +61,7 @@ def _each(evidence: Evidence, *, repeats: int, alpha: float) -> list[Needs]:
         if row.margin is not None and row.result is Result.UNDECIDED
     ]
     return gates + [
-        _task(one, alpha=alpha / len(outcomes))
+        _task(one, alpha=alphas.critical if one.task.critical else alphas.any_task)
         for one in outcomes
         if one.finding in (Finding.BLOCKS, Finding.UNMEASURED)
     ]
@@ -123,11 +123,11 @@ def _error_over_wanted(row: Comparison) -> float | None:
 
 
 def _task(one: TaskOutcome, *, alpha: float) -> Needs:
-    """Repeats after which the same shares of passes would be sure, or a second failure seen."""
+    """Repeats after which the same shares of passes would be sure, or a pass be seen."""
     if one.finding is Finding.UNMEASURED:
         return Needs(None, "more repeats would not decide it")
-    if one.candidate_runs - one.candidate_passes == 1:
-        return Needs(2 * one.candidate_runs, "")
+    if one.never_passed:
+        return Needs(TELLING, "")
     passes = one.baseline_passes / one.baseline_runs, one.candidate_passes / one.candidate_runs
     for runs in range(one.candidate_runs + 1, MAX_REPEATS + 1):
         base, cand = (round(runs * (1 - share)) for share in passes)

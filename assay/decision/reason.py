@@ -105,10 +105,15 @@ def _signed(difference: float | None) -> str | None:
 
 def _tasks(outcomes: Sequence[TaskOutcome], finding: Finding, verb: str) -> list[str]:
     found = [one for one in outcomes if one.finding is finding]
-    words = [f"{_task(one)} {verb} ({_passes(one)})" for one in found[:MAX_NAMED]]
+    words = [f"{_task(one)} {_verb(one, verb)} ({_passes(one)})" for one in found[:MAX_NAMED]]
     more = len(found) - MAX_NAMED
     rest = [f"{more} more task{'s' * (more > 1)} {verb}"] if more > 0 else []
     return words + rest
+
+
+def _verb(one: TaskOutcome, verb: str) -> str:
+    never = one.finding is Finding.BLOCKS and one.never_passed
+    return "has not passed under either prompt" if never else verb
 
 
 def _task(one: TaskOutcome) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from assay.decision.comparison import Levels
-from assay.stats import means, tails
+from assay.gates import Scope
+from assay.stats import means, tails, traffic
 from assay.stats.interval import Interval
 from assay.stats.quantiles import (
     quantile_distribution,
@@ -40,6 +41,17 @@ def p95(baseline: Sample, candidate: Sample, levels: Levels) -> Change:
     return _change(lambda level: ratio_of_distributions(arms[0], arms[1], level=level), levels)
 
 
+def p95_over_traffic(baseline: Sample, candidate: Sample, levels: Levels) -> Change:
+    """The same with golden tasks resampled; more of them shrink the error, repeats hardly do."""
+    change = _change(
+        lambda level: traffic.ratio_of_quantiles(
+            baseline, candidate, quantile=QUANTILE, level=level
+        ),
+        levels,
+    )
+    return change._replace(repeat_share=0.0)
+
+
 def tail(baseline: Sample, candidate: Sample, levels: Levels) -> Change:
     """Ratio of each golden task's dearest fifth of runs, typically."""
     change = _change(lambda level: tails.tail_ratio(baseline, candidate, level=level), levels)
@@ -73,7 +85,11 @@ def _mean_of(sample: Sample) -> float:
 
 
 Statistic = Callable[[Sample, Sample, Levels], Change]
-CHANGES: dict[str, Statistic] = {"p95": p95, "tail": tail, "mean": mean}
+CHANGES: dict[Scope, dict[str, Statistic]] = {
+    "golden_tasks": {"p95": p95, "tail": tail, "mean": mean},
+    "traffic": {"p95": p95_over_traffic, "tail": tail, "mean": mean},
+}
+"""By what the verdict is about; tails and means generalise over golden tasks in either."""
 LEVELS: dict[str, Callable[[Sample], float]] = {
     "p95": _p95_of,
     "tail": tails.tail_level,

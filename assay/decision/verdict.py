@@ -11,6 +11,7 @@ from assay.decision.comparing import Arms, compare, n_gates
 from assay.decision.comparison import Comparison, Levels, Result
 from assay.decision.evidence import Evidence
 from assay.decision.failures import (
+    Alphas,
     Finding,
     InvariantOutcome,
     TaskOutcome,
@@ -19,7 +20,7 @@ from assay.decision.failures import (
 )
 from assay.decision.needs import Needs, needs
 from assay.decision.reason import reason_for
-from assay.gates import Gates
+from assay.gates import Gates, Scope
 from assay.stats.proportions import is_significantly_more
 
 INFRA_ALPHA = 0.05
@@ -41,6 +42,7 @@ class Judgement:
     verdict: Verdict
     reason: str
     """One sentence, the verdict first."""
+    scope: Scope
     baseline: Arm
     candidate: Arm
     comparisons: tuple[Comparison, ...]
@@ -98,27 +100,29 @@ def decide(
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha is {alpha}; it must be in (0, 0.5)")
     arms, each = Arms(baseline, candidate, tasks), alpha / n_gates(gates)
+    alphas = Alphas(any_task=each, critical=alpha)
     _require_known_tasks(arms)
     rows = compare(arms, gates=gates, levels=Levels(1 - alpha, 1 - each))
     evidence = Evidence(
         comparisons=tuple(row.remembering(passed_before) for row in rows),
-        tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alpha=alpha)),
+        tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alphas=alphas)),
         invariants=tuple(invariant_outcomes(baseline, candidate, tasks=tasks, alpha=each)),
         obstacle=obstacle or _infra_obstacle(baseline, candidate, max_infra_error_share),
         spent_budget=spent_budget,
     )
-    return _judgement(arms, evidence, alpha=alpha)
+    return _judgement(arms, evidence, alphas=alphas, scope=gates.scope)
 
 
-def _judgement(arms: Arms, evidence: Evidence, *, alpha: float) -> Judgement:
+def _judgement(arms: Arms, evidence: Evidence, *, alphas: Alphas, scope: Scope) -> Judgement:
     verdict = _verdict(evidence)
     needed = None
     if verdict is Verdict.INCONCLUSIVE:
         repeats = _repeats(arms)
-        needed = needs(evidence, repeats=repeats, alpha=alpha)
+        needed = needs(evidence, repeats=repeats, alphas=alphas.shared(arms.tasks))
     return Judgement(
         verdict=verdict,
         reason=reason_for(verdict.value, evidence, advice=needed.advice if needed else None),
+        scope=scope,
         baseline=arms.baseline,
         candidate=arms.candidate,
         comparisons=evidence.comparisons,

@@ -28,7 +28,7 @@ def foresee(plan: Plan, recorded: Recorded | None) -> Forecast:
     outlook = None if setting is None else _outlook(plan, setting)
     costs = _costs(plan, recorded, outlook)
     return Forecast(
-        candidate=prompt_ref(plan.candidate),
+        candidate=prompt_ref(plan.candidates[0]),
         baseline=prompt_ref(plan.baseline),
         golden_tasks=len(plan.tasks),
         repeats=plan.repeats,
@@ -47,14 +47,14 @@ def _history(plan: Plan, recorded: Recorded) -> History:
     return History(
         read_arm(recorded.runs, prompt_ref(plan.baseline), tasks=expected),
         n_tasks=len(plan.tasks),
-        metrics={metric for metric, _, _ in gated(plan.config.gates)} - {"success"},
+        metrics={metric for metric, _, _ in gated(plan.gates)} - {"success"},
     )
 
 
 def _setting(plan: Plan, history: History | None) -> Setting | None:
     if history is None or history.tasks.size == 0:
         return None
-    return Setting(history=history, at=plan.looks, gates=plan.config.gates, seed=plan.seed)
+    return Setting(history=history, at=plan.looks, gates=plan.gates, seed=plan.seed)
 
 
 def _outlook(plan: Plan, setting: Setting) -> Outlook:
@@ -91,7 +91,7 @@ def _recorded_part(recorded: Recorded | None, history: History | None) -> Record
 
 def _gates(plan: Plan, setting: Setting | None) -> Iterator[GateOutlook]:
     if setting is None:
-        for metric, statistic, margin in gated(plan.config.gates):
+        for metric, statistic, margin in gated(plan.gates):
             yield GateOutlook(metric=metric, statistic=statistic, margin=margin, note=_NO_HISTORY)
         return
     for one in sharpness(setting):

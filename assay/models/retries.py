@@ -4,11 +4,8 @@ Waiting for a provider is not the run's doing, so each pause is spent inside the
 caller's `waiting` block, which stops the run's clock.
 """
 
-import asyncio
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import aiohttp
 from pydantic_ai.exceptions import (
@@ -23,35 +20,13 @@ from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
+from assay.backoff import Backoff
+
+BACKOFF = Backoff()
 WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """HTTP statuses after which the same request may succeed."""
 SET_UP_WRONGLY = frozenset({401, 402, 403, 404})
 """No key, no money, no permission, no such model or address: not the prompt's doing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """How long to wait before the next try."""
-
-    first_s: float = 0.5
-    """Upper end of the first wait; each further one is twice as long."""
-    longest_s: float = 30.0
-    patience_s: float = 120.0
-    """A server that asks for a longer wait than this is given up at once."""
-    jitter: Callable[[], float] = random.random
-    """A number in [0, 1): many runs that failed together must not come back together."""
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-
-    def wait_s(self, error: Exception, *, tries: int) -> float | None:
-        """Seconds to wait after `tries` tries; None when waiting would not help."""
-        if not _may_pass(error):
-            return None
-        asked_s = error.retry_after if isinstance(error, ModelAPIError) else None
-        if asked_s is None:
-            return self.jitter() * min(self.longest_s, self.first_s * 2.0 ** (tries - 1))
-        if asked_s > self.patience_s:
-            return None
-        return asked_s + self.jitter() * self.first_s
 
 
 async def request_with_retries(
@@ -62,7 +37,7 @@ async def request_with_retries(
     *,
     attempts: int,
     waiting: Callable[[], AbstractContextManager[None]],
-    backoff: Backoff = Backoff(),
+    backoff: Backoff = BACKOFF,
 ) -> tuple[ModelResponse, int]:
     """Ask a model, and ask again while the failure may pass.
 
@@ -87,7 +62,10 @@ async def request_with_retries(
         try:
             return await model.request(messages, settings, parameters), tries
         except Exception as error:
-            wait_s = None if tries >= attempts else backoff.wait_s(error, tries=tries)
+            if tries >= attempts or not _may_pass(error):
+                raise
+            asked_s = error.retry_after if isinstance(error, ModelAPIError) else None
+            wait_s = backoff.wait_s(tries=tries, asked_s=asked_s)
             if wait_s is None:
                 raise
         with waiting():

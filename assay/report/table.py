@@ -9,12 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.decision.document import Decision, Gate
+from assay.decision.ranking import Outcome, Ranking
 from assay.decision.reason import clean_name
 
 STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 RESULT_STYLES = {"pass": "green", "fail": "red", "undecided": "yellow"}
 MAX_ROWS = 10
 MAX_EXAMPLES, MAX_SHOWN_CHARS = 3, 200
+
+ABOUT_TRAFFIC = (
+    "about traffic: golden tasks are taken as a random sample of it, which is only as true as "
+    "they were drawn so"
+)
 
 _LABELS = {
     ("total_tokens", "p95"): "p95 tokens",
@@ -27,9 +33,54 @@ _LABELS = {
 }
 
 
+def outcome_page(outcome: Outcome) -> RenderableType:
+    """A decision; of several candidates their ranking first, then every decision."""
+    if not isinstance(outcome, Ranking):
+        return decision_page(outcome)
+    pages = ([Text(), _heading(each), decision_page(each)] for each in outcome.decisions)
+    return Group(_ranking(outcome), *(part for page in pages for part in page))
+
+
+def _ranking(ranking: Ranking) -> Table:
+    """One row a candidate, the best first; the error is shared by all of them."""
+    table = Table("rank", "candidate", "verdict", "success", "tokens", "calls", "runs", box=None)
+    table.pad_edge = False
+    for place, one in enumerate(ranking.decisions, start=1):
+        by_gate = {(gate.metric, gate.statistic): gate for gate in one.gates}
+        success = by_gate.get(("success", "drop"))
+        table.add_row(
+            str(place),
+            Text(clean_name(f"{one.candidate.name}:{one.candidate.version}")),
+            Text(one.verdict, style=STYLES[one.verdict]),
+            _number(success.candidate, success) if success else "-",
+            *(
+                _change_of(by_gate.get((metric, "mean")))
+                for metric in ("total_tokens", "tool_calls")
+            ),
+            str(one.runs.candidate),
+        )
+    return table
+
+
+def _heading(decision: Decision) -> Text:
+    name = clean_name(f"{decision.candidate.name}:{decision.candidate.version}")
+    return Text(f"-- {name} against {clean_name(decision.baseline.version)} --", style="bold")
+
+
+def _change_of(gate: Gate | None) -> str:
+    return (
+        "-"
+        if gate is None
+        else _change(gate.ratio if gate.difference is None else gate.difference, gate)
+    )
+
+
 def decision_page(decision: Decision) -> RenderableType:
     """Everything that a person needs to believe or doubt the decision."""
-    parts: list[RenderableType] = [_headline(decision), Text(), gates_table(decision)]
+    parts: list[RenderableType] = [_headline(decision), Text()]
+    if decision.scope == "traffic":
+        parts += [Text(ABOUT_TRAFFIC, style="dim"), Text()]
+    parts.append(gates_table(decision))
     notes = dict.fromkeys(gate.note for gate in decision.gates if gate.note)
     parts += [Text(f"* {note}", style="dim") for note in notes]
     if any(one.golden_task_id is None for one in decision.invariants):

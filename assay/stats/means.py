@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from assay.errors import NotEnoughEvidence
 from assay.stats.interaction import repeat_share
 from assay.stats.interval import Interval
+from assay.stats.leverage import SharedError, shared_error
 from assay.stats.samples import Floats, Sample
 from assay.stats.student import exp, half_width
 
@@ -22,17 +23,18 @@ def paired_ratio_of_means(baseline: ArrayLike, candidate: ArrayLike, *, level: f
 
     Raises:
         ValueError: The shapes differ, a mean is not finite, or `level` is outside its range.
-        NotEnoughEvidence: Fewer than two tasks, or a mean of zero.
+        NotEnoughEvidence: Fewer than two tasks that use any, or a mean of zero.
 
     Source:
-        Deng et al. (2018), Applying the Delta Method in Metric Analytics.
+        Deng et al. (2018), Applying the Delta Method in Metric Analytics; its error where
+        golden tasks are of different sizes is `shared_error`.
 
     >>> paired_ratio_of_means([1.0, 2.0, 3.0], [2.0, 4.0, 6.5], level=0.95).estimate
     2.0833333333333335
     """
     base, cand = _paired(baseline, candidate)
     ratio = _mean(cand) / _mean(base)
-    half = half_width(_influence(base, cand), level=level)
+    half = _error(base, cand).half_width(level=level)
     middle = float(np.log(ratio))
     limits = (ratio, ratio) if half == 0.0 else (exp(middle - half), exp(middle + half))
     return Interval(ratio, *limits, level, half == 0.0)
@@ -66,7 +68,7 @@ def share_of_repeats(baseline: Sample, candidate: Sample) -> float:
     """
     base, cand = _paired(baseline.task_means(), candidate.task_means())
     n = base.size
-    whole = float(_influence(base, cand).var(ddof=1)) / n
+    whole = _error(base, cand).squared
     within = sum(
         float((arm.task_variances() / arm.repeats).sum()) / (n * _mean(means)) ** 2
         for arm, means in ((baseline, base), (candidate, cand))
@@ -74,9 +76,10 @@ def share_of_repeats(baseline: Sample, candidate: Sample) -> float:
     return repeat_share(baseline, candidate, whole=whole, within=within)
 
 
-def _influence(base: Floats, cand: Floats) -> Floats:
-    """What each golden task adds to the log ratio's error, shape (n_tasks,)."""
-    return cand / _mean(cand) - base / _mean(base)
+def _error(base: Floats, cand: Floats) -> SharedError:
+    """Of the log ratio of means; a golden task weighs what it is of both arms' means."""
+    shares = base / _mean(base), cand / _mean(cand)
+    return shared_error(shares[1] - shares[0], shares[0] + shares[1])
 
 
 def _mean(values: Floats) -> float:

@@ -10,11 +10,11 @@ from assay.stats.samples import Floats, Ints
 _ROUNDING = 1e-9
 
 
-def wilson(successes: int, runs: int, *, level: float) -> Interval:
+def wilson(successes: float, runs: float, *, level: float) -> Interval:
     """Score interval of one proportion.
 
     Args:
-        successes: In 0..runs.
+        successes: In 0..runs; with fractions where golden tasks are weighted.
         runs: > 0.
         level: One-sided confidence of each limit, in (0.5, 1).
 
@@ -42,7 +42,7 @@ def wilson(successes: int, runs: int, *, level: float) -> Interval:
 
 
 def newcombe(
-    successes: int, runs: int, other_successes: int, other_runs: int, *, level: float
+    successes: float, runs: float, other_successes: float, other_runs: float, *, level: float
 ) -> Interval:
     """Hybrid score interval of the first proportion less the other.
 
@@ -70,6 +70,23 @@ def newcombe(
     below = np.hypot(one.estimate - one.lower, other.upper - other.estimate)
     above = np.hypot(one.upper - one.estimate, other.estimate - other.lower)
     return Interval(difference, float(difference - below), float(difference + above), level)
+
+
+def weighing_tasks_alike(successes: Ints, runs: Ints) -> tuple[float, float]:
+    """Successes and runs as if every golden task had as many runs, for `newcombe`.
+
+    Pooled runs would compare other mixtures of golden tasks where the arms' repeats differ.
+
+    Args:
+        successes: Of each golden task, shape (n_tasks,).
+        runs: Of each golden task, > 0, shape (n_tasks,).
+
+    >>> weighing_tasks_alike(np.array([2, 20]), np.array([4, 20]))
+    (10.0, 13.333333333333334)
+    """
+    share = float((successes / runs).mean())
+    alike = runs.size**2 / float((1 / runs).sum())
+    return share * alike, alike
 
 
 def fisher_more(events: int, runs: int, base_events: int, base_runs: int) -> float:

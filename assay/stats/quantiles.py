@@ -6,6 +6,7 @@ convolution of the two on logs.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -48,22 +49,54 @@ def quantile_distribution(sample: Sample, *, quantile: float) -> QuantileDistrib
             that the quantile is simply the largest of them.
     """
     sample.require_repeats(MIN_REPEATS)
+    return distribution_of_shares(
+        sample,
+        quantile=quantile,
+        growth=_spread,
+        variance=lambda spreads, _: spreads / sample.n_tasks**2,
+        below=ndtr,
+    )
+
+
+def distribution_of_shares(
+    sample: Sample,
+    *,
+    quantile: float,
+    growth: Callable[[Floats | Ints, Floats], Floats],
+    variance: Callable[[Floats, Floats], Floats],
+    below: Callable[[Floats], Floats],
+) -> QuantileDistribution:
+    """The distribution of a quantile from how sure we are of the share of runs below a value.
+
+    Args:
+        sample: Runs of one arm, at least one of each task.
+        quantile: In (0, 1).
+        growth: What a task adds to the sum that `variance` takes, by the rank of its last
+            value below and its number of runs.
+        variance: Of the share, by that sum and the share.
+        below: Probability that the quantile is below, by the share's distance from it in
+            standard errors.
+
+    Raises:
+        ValueError: `quantile` is outside its range.
+        NotEnoughEvidence: There are so few runs that the quantile is the largest of them.
+    """
     _require_runs_above(sample, quantile)
     values, tasks, ranks = sample.in_task_order
     repeats = sample.repeats[tasks].astype(np.float64)
     order = sample.value_order
     share = np.cumsum((1.0 / (sample.n_tasks * repeats))[order])
-    variance = np.cumsum((_spread(ranks, repeats) - _spread(ranks - 1, repeats))[order])
-    variance /= sample.n_tasks**2
+    sums = np.cumsum((growth(ranks, repeats) - growth(ranks - 1, repeats))[order])
     distinct, last = _last_of_ties(values[order])
-    share, variance = share[last], np.maximum(variance[last], 0.0)
-    known = variance > _NEGLIGIBLE
+    share = share[last]
+    squared_error = np.maximum(variance(sums[last], share), 0.0)
+    known = squared_error > _NEGLIGIBLE
     sure = np.where(share >= quantile - _ROUNDING, 1.0, 0.0)
-    z = (share - quantile) / np.sqrt(np.where(known, variance, 1.0))
-    below = np.maximum.accumulate(np.where(known, ndtr(z), sure))
-    below[-1] = 1.0
+    z = (share - quantile) / np.sqrt(np.where(known, squared_error, 1.0))
+    found = np.maximum.accumulate(np.where(known, below(z), sure))
+    found[-1] = 1.0
     estimate = float(distinct[np.searchsorted(share, quantile - _ROUNDING)])
-    return QuantileDistribution(distinct, below, estimate)
+    return QuantileDistribution(distinct, found, estimate)
 
 
 def quantile_estimate(sample: Sample, *, quantile: float) -> float:
@@ -127,13 +160,13 @@ def _log_ratio_limit(
     """The log ratio that the ratio's distribution puts `share` below."""
     mass = np.diff(baseline.below, prepend=0.0)
     heavy = mass > _NEGLIGIBLE
-    mass, base_logs = mass[heavy], _logs(baseline.values[heavy])
-    logs = _logs(candidate.values)
+    mass, base_logs = mass[heavy], logs(baseline.values[heavy])
+    cand_logs = logs(candidate.values)
     below = np.concatenate(([0.0], candidate.below))
-    low, high = logs[0] - base_logs[-1] - 1.0, logs[-1] - base_logs[0] + 1.0
+    low, high = cand_logs[0] - base_logs[-1] - 1.0, cand_logs[-1] - base_logs[0] + 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        reached = mass @ below[np.searchsorted(logs, base_logs + middle, side="right")]
+        reached = mass @ below[np.searchsorted(cand_logs, base_logs + middle, side="right")]
         low, high = (low, middle) if reached >= share else (middle, high)
     return float(high)
 
@@ -160,6 +193,7 @@ def _last_of_ties(values: Floats) -> tuple[Floats, Ints]:
     return values[last], last
 
 
-def _logs(values: Floats) -> Floats:
+def logs(values: Floats) -> Floats:
+    """Logs of values >= 0, without minus infinity."""
     # A run of nothing at all (it failed at once) is far below any quantile.
     return np.log(np.maximum(values, 1e-9))

@@ -32,8 +32,9 @@ def tail_ratio(baseline: Sample, candidate: Sample, *, level: float) -> Interval
 
     Args:
         baseline: Runs with values >= 0.
-        candidate: Runs of the same tasks. With other numbers of repeats it compares tails
-            of other depths: give both arms as many.
+        candidate: Runs of the same tasks, not necessarily as many: tails of other depths do
+            not compare, so that the arm with more runs of a task counts in blocks of as many
+            as the other has, in the order of the runs.
         level: One-sided confidence of each limit, in (0.5, 1).
 
     Raises:
@@ -90,10 +91,30 @@ def _log_ratios(baseline: Sample, candidate: Sample) -> Floats:
     """Shape (n_tasks,), at least two."""
     if baseline.n_tasks != candidate.n_tasks:
         raise ValueError(f"{baseline.n_tasks} and {candidate.n_tasks} tasks must be alike")
-    logs: Floats = np.log(_positive_tails(candidate)) - np.log(_positive_tails(baseline))
+    runs = np.minimum(baseline.repeats, candidate.repeats)
+    logs = _log_tails(candidate, runs=runs) - _log_tails(baseline, runs=runs)
     if logs.size < 2:
         raise NotEnoughEvidence("there is 1 golden task; two or more are needed")
     return logs
+
+
+def _log_tails(sample: Sample, *, runs: Ints) -> Floats:
+    """Log of each golden task's tail of so many runs, on average over blocks of that many."""
+    if (runs == sample.repeats).all():
+        return np.log(_positive_tails(sample))
+    sample.require_repeats(1)
+    blocks = sample.repeats // np.maximum(1, runs)
+    first = np.cumsum(blocks) - blocks
+    order = np.argsort(sample.tasks, kind="stable")
+    tasks = sample.tasks[order]
+    number = np.arange(tasks.size) - (np.cumsum(sample.repeats) - sample.repeats)[tasks]
+    block = number // runs[tasks]
+    whole = block < blocks[tasks]
+    cut = Sample(
+        sample.values[order][whole], (first[tasks] + block)[whole], n_tasks=int(blocks.sum())
+    )
+    owners = np.repeat(np.arange(sample.n_tasks), blocks)
+    return np.bincount(owners, weights=np.log(_positive_tails(cut))) / blocks
 
 
 def _positive_tails(sample: Sample) -> Floats:

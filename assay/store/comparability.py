@@ -1,5 +1,6 @@
 """Whether two arms differ in nothing but their prompts: else a comparison says nothing."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -45,6 +46,11 @@ def differences(runs: pa.Table, *, baseline: str, candidate: str) -> list[Differ
             shown = [tuple(o or sorted(v)) for o, v in zip(only, values, strict=True)]
             found.append(Difference(field, *shown))
     return found
+
+
+def allowed(differing: Iterable[Difference], fields: Collection[str]) -> tuple[str, ...]:
+    """Of the fields that may differ, those that do."""
+    return tuple(sorted({each.field for each in differing}.intersection(fields)))
 
 
 def _of_prompt(runs: pa.Table, fields: list[str], prompt: str) -> pa.Table:

@@ -5,7 +5,7 @@ a log may carry gigabytes of transcripts.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,14 @@ from assay.errors import InputError
 from assay.wording import one_line
 
 MAX_BYTES_OF_A_LINE = 64 * 2**20
+MAX_NESTING = 2
 FORMATS = "give .jsonl, .csv, .parquet or a folder of .parquet"
 
-Wanted = Callable[[str], bool]
-"""Whether somebody will ask for a column of this name."""
+Wanted = Callable[[Sequence[str]], Collection[str]]
+"""Of the names of all columns those that somebody will ask for."""
+Is = Callable[[str], bool]
+LISTS = ("runs", "simulations", "trials", "results", "samples", "rows", "records", "data")
+"""What the list of runs is called, where a file is one object that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class LogColumns:
     n_runs: int
 
 
-def read_columns(path: Path, *, wanted: Wanted, texts: Wanted) -> LogColumns:
+def read_columns(path: Path, *, wanted: Wanted, texts: Is) -> LogColumns:
     """Read a run log.
 
     Args:
@@ -63,7 +67,7 @@ def read_columns(path: Path, *, wanted: Wanted, texts: Wanted) -> LogColumns:
     return LogColumns(columns, names, len(table))
 
 
-def _read(path: Path, *, wanted: Wanted, texts: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
+def _read(path: Path, *, wanted: Wanted, texts: Is) -> tuple[pa.Table, tuple[str, ...]]:
     if path.is_dir():
         runs = path / "runs"  # of an evaluation
         return _parquet(runs if runs.is_dir() else path, wanted)
@@ -89,13 +93,14 @@ def _parquet(path: Path, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
         dataset = pq.ParquetDataset(
             path, partitioning=partitioning, pre_buffer=False, read_dictionary=texts
         )
-    tops = {name.partition(".")[0] for name in names if wanted(name)}
-    columns = [name for name in dataset.schema.names if name in tops or wanted(name)]
+    kept = wanted(names)
+    tops = {name.partition(".")[0] for name in kept}
+    columns = [name for name in dataset.schema.names if name in tops or name in kept]
     # One column after the other: threads would hold the bytes of all of them at once.
     return _selected(dataset.read(columns=columns, use_threads=False), wanted)[0], names
 
 
-def _csv(path: Path, texts: Wanted) -> pa.Table:
+def _csv(path: Path, texts: Is) -> pa.Table:
     with pyarrow.csv.open_csv(path) as reader:
         names = reader.schema.names
     kept = {name: pa.string() for name in names if texts(name)}
@@ -104,27 +109,46 @@ def _csv(path: Path, texts: Wanted) -> pa.Table:
 
 
 def _json(path: Path, wanted: Wanted) -> pa.Table:
+    if path.suffix.lower() == ".json" and (whole := _list_of_runs(path)) is not None:
+        return _table(_objects(enumerate(whole, start=1), path), wanted)
     options = pyarrow.json.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
     try:
         return pyarrow.json.read_json(path, read_options=options)
     except pa.ArrowException:
         # Any column that changes its type makes it give up; Python's reader is slower.
-        return _table(path, wanted)
+        return _table(_objects(_values(path), path), wanted)
 
 
-def _table(path: Path, wanted: Wanted) -> pa.Table:
-    """JSON objects whose values may change their types, one a line or in one list."""
-    rows = [dict(_leaves(each)) for each in _objects(path)]
-    names = dict.fromkeys(name for row in rows for name in row)
+def _list_of_runs(path: Path) -> list[Any] | None:
+    """The runs in a file that is one object: `{"info": ..., "simulations": [run, ...]}`."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None  # mostly it is one object a line
+    for _ in range(MAX_NESTING):
+        if not isinstance(value, dict):
+            return None
+        inner = next((value[name] for name in LISTS if name in value), None)
+        if isinstance(inner, list):
+            return inner
+        value = inner
+    return None
+
+
+def _table(runs: Iterable[dict[str, Any]], wanted: Wanted) -> pa.Table:
+    """JSON objects whose values may change their types."""
+    rows = [dict(_leaves(each)) for each in runs]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    kept = wanted(names)
     columns = {}
     for name in names:
-        values = [row.get(name) for row in rows] if wanted(name) else [None] * len(rows)
+        values = [row.get(name) for row in rows] if name in kept else [None] * len(rows)
         columns[name] = _array(values)
     return pa.table(columns)
 
 
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    for number, value in _values(path):
+def _objects(values: Iterable[tuple[int, Any]], path: Path) -> Iterator[dict[str, Any]]:
+    for number, value in values:
         if not isinstance(value, dict):
             raise InputError("a run is a JSON object", path=path, line=number, mend=FORMATS)
         yield value
@@ -179,5 +203,6 @@ def _flat(table: pa.Table) -> pa.Table:
 def _selected(table: pa.Table, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
     """The wanted columns, flat; and the names of all there are."""
     flat = _flat(table)
-    kept = [number for number, name in enumerate(flat.column_names) if wanted(name)]
+    names = wanted(flat.column_names)
+    kept = [number for number, name in enumerate(flat.column_names) if name in names]
     return flat.select(kept), tuple(flat.column_names)

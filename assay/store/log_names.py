@@ -1,50 +1,99 @@
-"""What harnesses call the columns of their run logs: ours, and the names to look for."""
+"""What harnesses call the columns of their run logs: ours, and the names to look for.
+
+Written as most harnesses write them; `toolCalls`, `tool-calls` and `Tool Calls` are `tool_calls`.
+"""
 
 from collections.abc import Iterable, Mapping
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "prompt_id": (
         "prompt_id", "assay.prompt.id", "prompt", "prompt_version", "gen_ai.prompt.version",
-        "variant", "version", "arm", "config",
+        "prompt_name", "variant", "version", "arm", "condition", "config",
     ),
     "golden_task_id": (
-        "golden_task_id", "task_id", "task", "test_id", "test", "case_id", "case", "example_id",
-        "sample_id", "question_id", "instance_id", "id",
+        "golden_task_id", "task_id", "task", "task_name", "test_id", "test", "case_id", "case",
+        "scenario_id", "scenario", "example_id", "sample_id", "question_id", "problem_id",
+        "instance_id", "id",
     ),
     "total_tokens": (
-        "total_tokens", "usage.total_tokens", "tokenUsage.total", "token_usage.total_tokens",
-        "gen_ai.usage.total_tokens", "num_tokens", "n_tokens", "tokens",
+        "total_tokens", "usage.total_tokens", "token_usage.total", "token_usage.total_tokens",
+        "gen_ai.usage.total_tokens", "tokens_total", "num_tokens", "n_tokens", "tokens_used",
+        "tokens",
     ),
     "tool_calls": (
-        "tool_calls", "num_tool_calls", "n_tool_calls", "tool_call_count", "usage.tool_calls",
+        "tool_calls", "num_tool_calls", "n_tool_calls", "tool_call_count", "total_tool_calls",
+        "usage.tool_calls",
     ),
     "spend_usd": (
-        "spend_usd", "cost_usd", "total_cost_usd", "total_cost", "agent_cost", "cost", "spend",
+        "spend_usd", "cost_usd", "total_cost_usd", "llm_cost_usd", "total_cost", "agent_cost",
+        "cost", "spend",
     ),
-    "latency_s": ("latency_s", "duration_s", "elapsed_s", "latency", "duration"),
-    "success": ("success", "passed", "pass", "reward", "is_correct", "correct", "resolved"),
+    "latency_s": (
+        "latency_s", "duration_s", "elapsed_s", "wall_s", "wall_time_s", "wall_clock_s",
+        "latency_seconds", "duration_seconds", "elapsed_seconds", "wall_seconds",
+        "wall_time_seconds", "latency", "duration",
+    ),
+    "success": (
+        "success", "passed", "pass", "reward", "is_correct", "correct", "resolved", "solved",
+        "is_success", "score",
+    ),
     "stop_reason": ("stop_reason", "finish_reason", "termination_reason"),
 }  # fmt: skip
-"""Our column -> names to look for, the likeliest first; upper and lower case are alike."""
+"""Our column -> names to look for, the likeliest first."""
 
-SUMS: Mapping[str, tuple[tuple[str, str], ...]] = {
+SUMS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "total_tokens": (
+        (
+            "usage.input_tokens", "usage.output_tokens", "usage.cache_read_input_tokens",
+            "usage.cache_creation_input_tokens",
+        ),
         ("input_tokens", "output_tokens"),
         ("prompt_tokens", "completion_tokens"),
+        ("tokens_input", "tokens_output"),
+        ("tokens_in", "tokens_out"),
+        ("total_input_tokens", "total_output_tokens"),
+        ("n_input_tokens", "n_output_tokens"),
         ("usage.input_tokens", "usage.output_tokens"),
         ("usage.prompt_tokens", "usage.completion_tokens"),
         ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
     )
-}
-"""Our column -> pairs of columns that add up to it."""
+}  # fmt: skip
+"""Our column -> columns that add up to it; of cached tokens none are where none are given."""
 
-MILLISECONDS = {"latency_s": ("latency_ms", "latencyMs", "duration_ms", "elapsed_ms")}
+MILLISECONDS = {
+    "latency_s": ("latency_ms", "duration_ms", "elapsed_ms", "wall_ms", "wall_time_ms"),
+}  # fmt: skip
+
+CONVERSATIONS = {"tool_calls": ("messages", "traj", "trajectory", "conversation")}
+"""Our column -> lists of messages in which to count it."""
+
+ANYWHERE = ("total_tokens", "tool_calls", "spend_usd", "latency_s", "success")
+"""Looked for inside of objects, too: `agent.cost_usd`, `metrics.total_tokens`."""
+
+
+def key(name: str) -> str:
+    """The same for all ways to write a name: `toolCalls`, `tool_calls`, `Tool Calls`.
+
+    >>> key("Usage.totalTokens") == key("usage.total_tokens")
+    True
+    """
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def leaf(name: str) -> str:
+    """The key of the last part of a nested name; empty where it is not nested.
+
+    >>> leaf("agent.cost_usd"), leaf("cost_usd")
+    ('costusd', '')
+    """
+    before, dot, last = name.rpartition(".")
+    return key(last) if before and dot else ""
 
 
 def all_names(ours: Iterable[str]) -> list[str]:
-    """Every name that one of our columns may have in a log."""
+    """Every name that one of our columns may have in a log, conversations aside."""
     names: list[str] = []
     for each in ours:
         names += [*GUESSES[each], *MILLISECONDS.get(each, ())]
-        names += [name for pair in SUMS.get(each, ()) for name in pair]
+        names += [name for parts in SUMS.get(each, ()) for name in parts]
     return names

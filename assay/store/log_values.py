@@ -3,6 +3,7 @@
 Missing stays missing: a null, a NaN or an empty cell is never 0 and never a failure.
 """
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,6 +57,25 @@ def counts(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return pc.cast(pc.list_value_length(column), pa.float64())
     return numbers(column, name=name)
+
+
+def calls_in(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """How many tools the messages of each run call; None where it holds no such messages.
+
+    Args:
+        column: Lists of messages, of which some have a list of `tool_calls`.
+    """
+    runs = column.combine_chunks()
+    kind = runs.type.value_type if pa.types.is_list(runs.type) else pa.null()
+    if not pa.types.is_struct(kind) or kind.get_field_index("tool_calls") < 0:
+        return None
+    calls = pc.struct_field(pc.list_flatten(runs), "tool_calls")
+    if not pa.types.is_list(calls.type):
+        return None
+    of_each = pc.fill_null(pc.list_value_length(calls), 0).to_numpy()
+    owners = pc.list_parent_indices(runs).to_numpy()
+    totals = np.bincount(owners, weights=of_each, minlength=len(runs))
+    return pa.chunked_array([pa.array(totals, mask=pc.is_null(runs).to_numpy(False))])
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:

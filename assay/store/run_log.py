@@ -3,8 +3,9 @@
 What is needed is a golden task, a prompt and one metric; the rest is taken where it is there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,18 @@ import pyarrow.compute as pc
 from assay.errors import InputError
 from assay.stats.samples import Ints
 from assay.store.comparability import FIELDS
-from assay.store.log_files import LogColumns, Wanted, read_columns
-from assay.store.log_names import GUESSES, MILLISECONDS, SUMS, all_names
-from assay.store.log_values import Unfit, counts, numbers, texts, yes_or_no
+from assay.store.log_files import LogColumns, read_columns
+from assay.store.log_names import (
+    ANYWHERE,
+    CONVERSATIONS,
+    GUESSES,
+    MILLISECONDS,
+    SUMS,
+    all_names,
+    key,
+    leaf,
+)
+from assay.store.log_values import Unfit, calls_in, counts, numbers, texts, yes_or_no
 from assay.wording import one_line
 
 METRICS = ("total_tokens", "tool_calls", "spend_usd", "latency_s", "success")
@@ -50,8 +60,8 @@ def read_run_log(path: Path, *, named: Mapping[str, str]) -> RunLog:
     """
     log = read_columns(
         path,
-        wanted=_names([*OURS, *named.values(), *all_names(GUESSES)]),
-        texts=_names([*all_names(NEEDED), *(named[name] for name in NEEDED if name in named)]),
+        wanted=partial(_wanted, named=named),
+        texts=_is([*all_names(NEEDED), *(named[name] for name in NEEDED if name in named)]),
     )
     try:
         found = {ours: _named_or_guessed(log, ours, named.get(ours)) for ours in GUESSES}
@@ -86,23 +96,50 @@ def _named_or_guessed(log: LogColumns, ours: str, name: str | None) -> Found:
 
 def _guessed(log: LogColumns, ours: str) -> Found:
     """The first column with a likely name that holds what it should."""
-    by_lower = {name.lower(): name for name in reversed(list(log.columns))}
+    places = _places(log.columns)
     passed_over = ""
-    for guess in GUESSES[ours]:
-        if (name := by_lower.get(guess.lower())) is not None:
-            try:
-                return _typed(log.columns[name], ours, name), name
-            except Unfit as unfit:
-                passed_over = passed_over or f"none ({name} {unfit})"
-    for pair in SUMS.get(ours, ()):
-        if set(pair) <= by_lower.keys():
-            names = [by_lower[each] for each in pair]
-            left, right = (_typed(log.columns[name], ours, name) for name in names)
-            return pc.add(left, right), " + ".join(names)
-    for guess in MILLISECONDS.get(ours, ()):
-        if (name := by_lower.get(guess.lower())) is not None:
-            return pc.divide(_typed(log.columns[name], ours, name), 1000.0), f"{name} / 1000"
+    for name in _likely(ours, places, log):
+        try:
+            return _typed(log.columns[name], ours, name), name
+        except Unfit as unfit:
+            passed_over = passed_over or f"none ({name} {unfit})"
+    for parts in SUMS.get(ours, ()):
+        if all(key(part) in places for part in parts):
+            return _sum([places[key(part)] for part in parts], ours, log)
+    for name in _present(MILLISECONDS.get(ours, ()), places):
+        return pc.divide(_typed(log.columns[name], ours, name), 1000.0), f"{name} / 1000"
+    for name in _present(CONVERSATIONS.get(ours, ()), places):
+        if (called := calls_in(log.columns[name])) is not None:
+            return called, f"those in {name}"
     return None, passed_over
+
+
+def _likely(ours: str, places: Mapping[str, str], log: LogColumns) -> Iterator[str]:
+    """Columns that are called so; then those inside of an object, where just one is."""
+    yield from _present(GUESSES[ours], places)
+    if ours in ANYWHERE:
+        for guess in GUESSES[ours]:
+            inside = [name for name in log.columns if leaf(name) == key(guess)]
+            if len(inside) == 1:
+                yield inside[0]
+
+
+def _present(names: Iterable[str], places: Mapping[str, str]) -> Iterator[str]:
+    return (places[key(name)] for name in names if key(name) in places)
+
+
+def _places(names: Iterable[str]) -> dict[str, str]:
+    """Key -> the first column with it."""
+    return {key(name): name for name in reversed(list(names))}
+
+
+def _sum(names: Sequence[str], ours: str, log: LogColumns) -> Found:
+    """Two columns, and further ones that count as nothing where they are not given."""
+    columns = [_typed(log.columns[name], ours, name) for name in names]
+    total = pc.add(columns[0], columns[1])
+    for further in columns[2:]:
+        total = pc.add(total, pc.fill_null(further, 0.0))
+    return total, " + ".join(names)
 
 
 def _typed(column: pa.ChunkedArray, ours: str, name: str) -> pa.ChunkedArray:
@@ -168,10 +205,21 @@ def _codes(column: pa.ChunkedArray) -> Ints:
     return codes
 
 
-def _names(names: Iterable[str]) -> Wanted:
-    """Whether a name is one of these, upper and lower case alike."""
-    lower = {name.lower() for name in names}
-    return lambda name: name.lower() in lower
+def _wanted(names: Sequence[str], *, named: Mapping[str, str]) -> set[str]:
+    """Every column that may be ours; conversations only where they alone can tell."""
+    is_ours, is_inside = _is([*OURS, *all_names(GUESSES)]), _is(all_names(ANYWHERE))
+    kept = {name for name in names if is_ours(name) or is_inside(leaf(name))}
+    for ours, conversations in CONVERSATIONS.items():
+        guesses = {key(guess) for guess in GUESSES[ours]}
+        if ours not in named and not any({key(n), leaf(n)} & guesses for n in kept):
+            kept |= set(filter(_is(conversations), names))
+    return kept | set(named.values()).intersection(names)
+
+
+def _is(names: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a name is one of these, in whatever way it is written."""
+    keys = {key(name) for name in names}
+    return lambda name: key(name) in keys
 
 
 def _missing(problem: str, ours: str, log: LogColumns, path: Path) -> InputError:

@@ -27,7 +27,7 @@ def test_a_task_that_probably_broke_blocks_promotion() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "finding"),
-    [(4, 1, "suspect"), (4, 2, "same"), (2, 0, "suspect"), (2, 1, "same"), (1, 0, "same")],
+    [(4, 1, "suspect"), (4, 2, "same"), (2, 0, "suspect"), (2, 1, "same"), (1, 0, "suspect")],
 )
 def test_the_blocking_rule_is_at_most_a_fifth_now_and_a_third_fewer_than_before(
     before: int, after: int, finding: str
@@ -56,10 +56,53 @@ def test_a_task_that_is_mended_is_said_and_changes_no_verdict() -> None:
     assert found.verdict == "promote"
 
 
-def test_a_critical_task_that_fails_twice_is_rejected() -> None:
-    """Two failures where the baseline passed every time are no fluke."""
-    found = judge(arm(), arm(success=failing({3: 2})), tasks=traits(20, critical=(3,)))
-    assert found.reason == "reject: critical task 't3' broke (20/20 -> 18/20)"
+@pytest.mark.parametrize(("before", "finding"), [(2, "suspect"), (1, "same")])
+def test_a_task_that_never_passes_where_it_did_at_times_blocks(before: int, finding: str) -> None:
+    """At a baseline of .4 a third fewer let a broken one through in a quarter of evaluations."""
+    base, cand = (arm(success=failing({3: 20 - passes})) for passes in (before, 0))
+    assert judge(base, cand).tasks[3].finding == finding
+
+
+@pytest.mark.parametrize(("repeats", "finding"), [(1, "suspect"), (5, "suspect"), (6, "same")])
+def test_a_task_that_neither_prompt_passed_yet_is_unknown_for_a_few_repeats(
+    repeats: int, finding: str
+) -> None:
+    """A baseline of .4 fails three times of three in 22 % of evaluations: that is no dead task."""
+    both = arm(20, repeats, success=failing({3: repeats}, repeats=repeats))
+    found = judge(both, both, gates=NO_GATES)
+    assert found.tasks[3].finding == finding
+    if finding == "suspect":
+        assert f"task 't3' has not passed under either prompt (0/{repeats} ->" in found.reason
+        assert found.needs is not None
+        assert found.needs.repeats == 6
+
+
+def test_a_task_breaks_at_its_share_of_a_gates_alpha() -> None:
+    """At alpha / n an identical prompt of which half the runs fail flipped 3 % of the time."""
+    nine, ten = (judge(arm(), arm(success=failing({5: count}))) for count in (9, 10))
+    assert nine.tasks[5].finding == "same"
+    assert ten.tasks[5].finding == "broken"
+
+
+def test_a_critical_task_that_fails_every_time_is_rejected() -> None:
+    """An old incident that is back needs no further proof."""
+    success = failing({3: 3}, repeats=3)
+    found = judge(arm(20, 3), arm(20, 3, success=success), tasks=traits(20, critical=(3, 4, 5)))
+    assert found.reason == "reject: critical task 't3' broke (3/3 -> 0/3)"
+
+
+@pytest.mark.parametrize(
+    ("failures", "n_critical", "finding"),
+    [(4, 1, "suspect"), (5, 1, "broken"), (5, 4, "suspect"), (6, 4, "broken")],
+)
+def test_a_critical_task_is_rejected_where_fisher_is_sure_among_the_critical_ones(
+    failures: int, n_critical: int, finding: str
+) -> None:
+    """`Two failures` rejected an identical prompt in 38 % of evaluations, of 6 tasks at .9."""
+    tasks = traits(20, critical=tuple(range(n_critical)))
+    found = judge(arm(), arm(success=failing({0: failures})), tasks=tasks)
+    assert found.tasks[0].finding == finding
+    assert found.verdict == ("reject" if finding == "broken" else "inconclusive")
 
 
 def test_a_critical_task_that_fails_once_blocks_and_does_not_reject() -> None:
@@ -68,7 +111,7 @@ def test_a_critical_task_that_fails_once_blocks_and_does_not_reject() -> None:
     assert found.tasks[3].finding == "suspect"
     assert found.verdict == "inconclusive"
     assert found.needs is not None
-    assert found.needs.repeats == 40
+    assert found.needs.repeats == 90
 
 
 def test_a_critical_task_that_fails_under_the_baseline_too_is_judged_like_any_other() -> None:
@@ -137,6 +180,15 @@ def test_a_bound_is_tested_at_alpha_over_the_gates() -> None:
     """6 of 400 against 0 has p = .0154: under .05, and not under .05 / 5."""
     assert judge(arm(), arm(violations={"max_tokens": flags(6)})).verdict == "promote"
     assert judge(arm(), arm(violations={"max_tokens": flags(7)})).verdict == "reject"
+
+
+def test_bounds_share_what_one_bound_may_err() -> None:
+    """Six bounds broken in 2 % of the runs rejected an identical prompt 2.2 % of the time."""
+    alone = {"max_tokens": flags(7)}
+    others = {f"bound {number}": flags(1) for number in range(5)}
+    assert judge(arm(), arm(violations=alone)).verdict == "reject"
+    both = arm(violations=others), arm(violations=alone | others)
+    assert judge(*both).verdict == "promote"
 
 
 def test_bounds_of_runs_lost_to_the_infrastructure_do_not_count() -> None:

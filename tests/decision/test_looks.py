@@ -190,9 +190,9 @@ def test_fewer_than_three_repeats_never_decide_by_p95(repeats: int) -> None:
     assert only.judgement.verdict == "inconclusive"
 
 
-def test_a_critical_task_that_fails_twice_is_rejected_at_the_first_look() -> None:
+def test_a_critical_task_that_always_fails_is_rejected_at_the_first_look() -> None:
     """An old incident that is back needs no further proof."""
-    looks = look(arm(), arm(success=failing({4: 2})), tasks=traits(20, critical=(4,)))
+    looks = look(arm(), arm(success=failing({4: 20})), tasks=traits(20, critical=(4,)))
     assert [(each.repeats, each.judgement.verdict) for each in looks] == [(3, "reject")]
 
 

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from assay.decision import Gates, Judgement
 from assay.decision.comparison import Comparison, Levels
 from assay.decision.evidence import Evidence
+from assay.decision.failures import Alphas
 from assay.decision.needs import needs
 from tests.fakes.arms import NO_GATES, arm, failing, flags, judge, simulated_arm, traits
 from tests.fakes.samples import BETWEEN_TASKS
@@ -191,7 +192,7 @@ def test_fewer_than_three_repeats_leave_the_p95_undecided() -> None:
 
 
 def test_fewer_than_three_repeats_can_still_reject() -> None:
-    """A critical task that fails twice is no matter of intervals."""
+    """A critical task that fails every time is no matter of intervals."""
     success = failing({7: 2}, repeats=2)
     found = judge(arm(20, 2), arm(20, 2, success=success), tasks=traits(20, critical=(7,)))
     assert found.verdict == "reject"
@@ -420,7 +421,7 @@ def test_a_change_above_its_margin_is_planned_for_failing() -> None:
         comparisons=(open_gate,), tasks=(), invariants=(), obstacle=None, spent_budget=None
     )
     wanted = (change - allowed) / float(ndtri(0.99) + ndtri(0.8))
-    found = needs(evidence, repeats=10, alpha=0.05)
+    found = needs(evidence, repeats=10, alphas=Alphas(0.01, 0.05))
     assert found.repeats == math.ceil(10 * (error / wanted) ** 2)
 
 

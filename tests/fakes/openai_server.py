@@ -9,6 +9,7 @@ line, answers every question with one sentence, and tells at `/asked` how many i
 import argparse
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -109,23 +110,29 @@ class Asked:
 class FakeOpenAI:
     """Gives its replies in order, the last one for ever, and keeps every request."""
 
-    def __init__(self, replies: Iterable[Reply], *, port: int = 0) -> None:
+    path = "/v1/chat/completions"
+
+    def __init__(
+        self, replies: Iterable[Reply], *, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._replies = list(replies)
         self._port = port
+        self._tls = tls
         self._closing = asyncio.Event()
         self.asked: list[Asked] = []
         self.base_url = ""
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=100_000_000)
-        app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post(self.path, self._answer)
         app.router.add_get("/asked", self._count)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
         await site.start()
         host, port = self._runner.addresses[0][:2]
-        self.base_url = f"http://{host}:{port}/v1"
+        self.origin = f"{'https' if self._tls else 'http'}://{host}:{port}"
+        self.base_url = f"{self.origin}/v1"
         return self
 
     async def __aexit__(self, *_: object) -> None:

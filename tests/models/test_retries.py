@@ -18,9 +18,10 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.messages import ModelRequest, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 
+from assay.backoff import Backoff
 from assay.models.endpoint import open_endpoint
 from assay.models.openai_compatible import OpenAICompatibleModel
-from assay.models.retries import Backoff, is_infrastructure, request_with_retries
+from assay.models.retries import is_infrastructure, request_with_retries
 from tests.fakes.openai_server import FakeOpenAI, Reply, answers, refuses, resets, says
 
 

@@ -1,12 +1,19 @@
 """Shares of runs."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from assay.errors import NotEnoughEvidence
-from assay.stats.proportions import fisher_more, is_significantly_more, newcombe, wilson
+from assay.stats.proportions import (
+    fisher_more,
+    is_significantly_more,
+    newcombe,
+    weighing_tasks_alike,
+    wilson,
+)
 
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -79,3 +86,11 @@ def test_impossible_counts_are_refused(successes: int) -> None:
         wilson(successes, 3, level=0.95)
     with pytest.raises(ValueError, match="between 0 and the runs"):
         fisher_more(successes, 3, 0, 3)
+
+
+def test_golden_tasks_weigh_the_same_however_many_runs_they_have() -> None:
+    """Pooled, an arm with more runs of the hard task would have failed more often."""
+    successes, runs = weighing_tasks_alike(np.array([10, 4]), np.array([20, 4]))
+    assert successes / runs == pytest.approx(0.75)
+    assert runs == pytest.approx(4 / (1 / 20 + 1 / 4))
+    assert weighing_tasks_alike(np.array([7, 9]), np.array([10, 10])) == pytest.approx((16, 20))

@@ -77,6 +77,93 @@ def test_a_list_of_tool_calls_is_counted(tmp_path: Path) -> None:
     assert set(column(read(jsonl(tmp_path, runs)), "tool_calls")) == {2.0}
 
 
+def conversation(calls: int) -> list[dict[str, Any]]:
+    """Messages of which one calls tools, as OpenAI writes them."""
+    call = {"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+    return [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": None, "tool_calls": [call] * calls},
+        {"role": "tool", "content": "found", "tool_call_id": "1"},
+    ]
+
+
+def test_tool_calls_are_counted_in_the_conversation_where_nothing_else_tells(
+    tmp_path: Path,
+) -> None:
+    """tau-bench keeps `traj` and no counts; a count that is there is taken before it."""
+    runs = [{**each, "traj": conversation(calls)} for calls, each in enumerate(rows())]
+    runs[7]["traj"] = None
+    log = read(jsonl(tmp_path, runs))
+    assert column(log, "tool_calls") == [0, 1, 2, 3, 4, 5, 6, None]
+    assert log.sources["tool_calls"] == "those in traj"
+    counted = [{**each, "toolCalls": 9} for each in runs]
+    assert set(column(read(jsonl(tmp_path, counted)), "tool_calls")) == {9.0}
+
+
+@pytest.mark.parametrize("messages", ["text", ["text"], [{"role": "user"}], [{"tool_calls": 2}]])
+def test_conversations_without_tool_calls_say_nothing_of_them(
+    tmp_path: Path, messages: Any
+) -> None:
+    """A conversation that cannot be read is not one without calls."""
+    log = read(jsonl(tmp_path, rows(messages=messages)))
+    assert set(column(log, "tool_calls")) == {None}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "value", "ours", "expected"),
+    [
+        ("tokensTotal", 7, "total_tokens", 7.0),
+        ("Total Tokens", 7, "total_tokens", 7.0),
+        ("agent", {"total_tokens": 7}, "total_tokens", 7.0),
+        ("toolCalls", 3, "tool_calls", 3.0),
+        ("agent", {"cost_usd": 0.5}, "spend_usd", 0.5),
+        ("wallMs", 1500, "latency_s", 1.5),
+        ("wall_time_seconds", 1.5, "latency_s", 1.5),
+        ("grade", {"pass": True}, "success", True),
+        ("reward_info", {"reward": 0.0}, "success", False),
+    ],
+)
+def test_names_that_public_logs_use_are_found(
+    tmp_path: Path, theirs: str, value: Any, ours: str, expected: Any
+) -> None:
+    """As agent benchmarks write them, in camel case, in words, and inside of objects."""
+    runs = [
+        {"condition": each["prompt_id"], "taskName": each["task_id"], theirs: value}
+        for each in rows()
+    ]
+    assert set(column(read(jsonl(tmp_path, runs)), ours)) == {expected}
+
+
+def test_a_name_that_is_in_two_objects_is_no_guess(tmp_path: Path) -> None:
+    """Whose cost it is, the agent's or the simulated user's, nobody told us."""
+    runs = rows(agent={"cost_usd": 1.0}, user={"cost_usd": 2.0})
+    assert set(column(read(jsonl(tmp_path, runs)), "spend_usd")) == {None}
+
+
+def test_cached_tokens_are_added_where_they_are_counted_apart(tmp_path: Path) -> None:
+    """Anthropic's input tokens leave them out; a prompt that is cached would look free."""
+    usage = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 100}
+    runs = [
+        {"prompt": "v1", "task": "a", "usage": usage | {"cache_creation_input_tokens": 7}},
+        {"prompt": "v2", "task": "a", "usage": usage | {"cache_creation_input_tokens": None}},
+    ]
+    assert column(read(jsonl(tmp_path, runs)), "total_tokens") == [122.0, 115.0]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda runs: {"results": {"results": runs}, "version": 3},
+        lambda runs: {"info": {}, "tasks": [{}], "simulations": runs},
+    ],
+)
+def test_one_object_that_holds_the_runs_is_a_log(tmp_path: Path, wrap: Any) -> None:
+    """As tau2-bench and promptfoo write them, indented."""
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(wrap(rows()), indent=2), encoding="utf-8")
+    assert len(read(path).runs) == 8
+
+
 def test_a_named_column_wins_over_a_guess(tmp_path: Path) -> None:
     """The user knows better which of two columns counts."""
     log = read(jsonl(tmp_path, rows(billed={"tokens": 7})), total_tokens="billed.tokens")

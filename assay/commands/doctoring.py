@@ -13,7 +13,6 @@ from assay.commands.verdicts import STANDARD_OUTPUT, check_json
 from assay.config import Config, load_config
 from assay.doctor import agent, installation, service, workspace
 from assay.doctor.finding import Finding, Level, examined, ok
-from assay.errors import AssayError
 
 EXIT_UNWELL = 4
 
@@ -41,16 +40,18 @@ def _findings(path: Path) -> Iterator[Finding]:
     yield from examined("python", installation.python)
     yield from examined("packages", installation.packages)
     yield from examined("flows", _flows)
-    try:
-        config = load_config(path, os.environ)
-    except AssayError as error:
-        yield Finding(Level.FAIL, "config", error.problem, error.mend)
-    else:
-        yield ok("config", str(config.path))
-        yield from _of_workspace(config)
+    config: list[Config] = []
+    yield from examined("config", partial(_read, path, into=config))
+    if config:
+        yield from _of_workspace(config[0])
     if path.is_file():
         yield from examined("history", partial(workspace.history, path))
         yield from examined("server", partial(service.service, path, os.environ))
+
+
+def _read(path: Path, *, into: list[Config]) -> Iterator[Finding]:
+    into.append(load_config(path, os.environ))
+    yield ok("config", str(into[0].path))
 
 
 def _of_workspace(config: Config) -> Iterator[Finding]:

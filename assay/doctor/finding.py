@@ -27,6 +27,8 @@ class Finding:
     """What to do about it."""
 
 
+_CORRECT = "correct it, and look again"
+
 Check = Callable[[], Iterable[Finding]]
 
 
@@ -40,7 +42,7 @@ def warn(what: str, says: str, mend: str) -> Finding:
     return Finding(Level.WARN, what, says, mend)
 
 
-def fail(what: str, says: str, mend: str | None) -> Finding:
+def fail(what: str, says: str, mend: str) -> Finding:
     """Something cannot work."""
     return Finding(Level.FAIL, what, says, mend)
 
@@ -50,6 +52,6 @@ def examined(what: str, check: Check) -> Iterator[Finding]:
     try:
         yield from check()
     except AssayError as error:
-        yield fail(what, error.problem, error.mend)
+        yield fail(what, error.problem, error.mend or _CORRECT)
     except OSError as error:
         yield fail(what, f"{error.filename}: {error.strerror}", "make it readable")

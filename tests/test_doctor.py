@@ -16,7 +16,7 @@ import pytest
 from assay import live
 from assay.cli import main
 from assay.config import Config, load_config
-from assay.doctor import agent, installation, service, workspace
+from assay.doctor import agent, installation, service, variables, workspace
 from assay.doctor.finding import Finding, Level, examined
 from tests.conftest import Workspace
 
@@ -163,6 +163,18 @@ def test_a_missing_key_is_named_and_a_present_one_not_shown(
     found = only(examined("model", partial(agent.model, config)))
     assert found.level is Level.OK
     assert "sk-very-secret" not in found.says
+
+
+def test_an_alerts_variable_that_is_not_set_is_a_warning(desk: Config) -> None:
+    """The alert would be raised, and nobody be told."""
+    with desk.path.open("a") as file:
+        file.write("alerts:\n  - kind: slack\n    url_env: DESK_SLACK\n")
+    config = read_again(desk)
+    found = only(variables.variables(config, {}))
+    assert (found.level, found.mend) == (Level.WARN, "export DESK_SLACK=...")
+    found = only(variables.variables(config, {"DESK_SLACK": "https://hooks.example/secret"}))
+    assert found.level is Level.OK
+    assert "hooks.example" not in found.says
 
 
 def test_a_named_server_that_does_not_answer_fails(desk: Config) -> None:

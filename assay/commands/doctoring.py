@@ -11,7 +11,7 @@ from pathlib import Path
 from assay.commands.on_prefect import check_that_flows_are_ours
 from assay.commands.verdicts import STANDARD_OUTPUT, check_json
 from assay.config import Config, load_config
-from assay.doctor import agent, installation, service, workspace
+from assay.doctor import agent, installation, service, variables, workspace
 from assay.doctor.finding import Finding, Level, examined, ok
 
 EXIT_UNWELL = 4
@@ -59,6 +59,7 @@ def _of_workspace(config: Config) -> Iterator[Finding]:
     yield from examined("golden tasks", partial(workspace.golden_tasks, config))
     yield from examined("tools", partial(agent.tools, config))
     yield from examined("model", partial(agent.model, config))
+    yield from examined("alerts", partial(variables.variables, config, os.environ))
     yield from examined("folders", partial(workspace.folders, config))
 
 

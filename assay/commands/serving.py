@@ -61,15 +61,12 @@ def _service_lines(config: Path) -> Iterator[str]:
         return
     try:
         wanted = deployments(service)
-        due, problems = next_runs(service.api, wanted), lacking(service, wanted)
+        runs, problems = next_runs(service.api, wanted), lacking(service, wanted)
     except NoAnswer as reason:
         yield f"deployments: unknown ({reason})"
         return
-    for deployment in wanted:
-        name = deployment.full_name
-        if f"{name} is not there" not in problems:
-            when = f"{due[name]:%Y-%m-%d %H:%M} UTC" if name in due else "when it is asked for"
-            yield f"deployment {name}: runs next {when}"
+    for name, when in runs.items():
+        yield f"deployment {name}: runs next {when}"
     for problem in problems:
         yield f"warning: {problem}; assay server start --with-worker deploys again"
 

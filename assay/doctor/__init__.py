@@ -4,6 +4,7 @@
     installation  Python and packages against what Assay supports
     workspace     configuration, prompts, golden tasks, history, folders, disk
     agent         the model's key, the tools
+    variables     that the configuration names, here and in the worker
     service       server, worker, deployments, clock
 
 Nothing is started or changed, and no server is needed.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from assay.errors import CannotEvaluate
 from assay.server import commands, record, worker
@@ -66,27 +67,31 @@ def lacking(service: Service, wanted: list[Deployment]) -> list[str]:
     return found
 
 
-def next_runs(api: Api, wanted: list[Deployment]) -> dict[str, datetime]:
-    """When each deployment is due next, in UTC, by its full name; without those never due.
+def next_runs(api: Api, wanted: list[Deployment]) -> dict[str, str]:
+    """When each deployment that is there runs next, in words, by its full name.
 
     Raises:
         NoAnswer: The server does not say.
     """
-    ids = {}
-    for deployment in wanted:
-        if (there := api.deployment(deployment.full_name)) is not None:
-            ids[there["id"]] = deployment.full_name
+    found = {deployment.full_name: api.deployment(deployment.full_name) for deployment in wanted}
+    there = {name: each for name, each in found.items() if each is not None}
     only = {
-        "deployments": {"id": {"any_": list(ids)}},
+        "deployments": {"id": {"any_": [each["id"] for each in there.values()]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
         "sort": "EXPECTED_START_TIME_ASC",
-        "limit": 200,
     }
     due: dict[str, datetime] = {}
-    for run in api.find("flow_runs/filter", only) if ids else []:
-        name = ids[run["deployment_id"]]
-        due.setdefault(name, datetime.fromisoformat(run["expected_start_time"]))
-    return due
+    for run in api.find("flow_runs/filter", only) if there else []:
+        due.setdefault(run["deployment_id"], datetime.fromisoformat(run["expected_start_time"]))
+    return {name: _when(each, due.get(each["id"])) for name, each in there.items()}
+
+
+def _when(deployment: Mapping[str, Any], due: datetime | None) -> str:
+    if due is not None:
+        return f"{due:%Y-%m-%d %H:%M} UTC"
+    if not any(schedule["active"] for schedule in deployment["schedules"]):
+        return "when it is asked for"
+    return "when its schedule is switched on" if deployment["paused"] else "on its schedule"
 
 
 def service_now(config: Path, environ: Mapping[str, str]) -> Service | None:

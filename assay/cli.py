@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"assay {version('assay')}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _add_evaluate(commands)
+    _add_nightly(commands)
     _add_plan(commands)
     _add_compare(commands)
     _add_selftest(commands)
@@ -144,6 +145,20 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+
+
+def _add_nightly(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "nightly",
+        runs="night:nightly",
+        says="What a schedule does every night: has the active prompt got worse, or the world "
+        "outside moved; then the candidates that wait.",
+    )
+    command.add_argument("-j", "--max-concurrency", type=int, metavar="N", help="runs at once")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write what the night found; - prints it"
+    )
 
 
 def _add_plan(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -234,6 +249,14 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
     evidence.add_argument("--evaluation", metavar="ID", help="whose verdict was promote")
     evidence.add_argument("--force", action="store_true", help="without evidence")
     promote.add_argument("--reason", metavar="TEXT", help="for the history; needed with --force")
+    approve = _command(
+        commands,
+        "approve",
+        runs="switching:approve",
+        says="Switch what an evaluation decided that awaits approval.",
+    )
+    approve.add_argument("evaluation", metavar="ID", help="its id, or how it begins")
+    approve.add_argument("--reason", metavar="NOTE", help="for the history")
     rollback = _command(
         commands,
         "rollback",

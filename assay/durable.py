@@ -97,6 +97,8 @@ def _acquire(descriptor: int, folder: Path, wait_s: float) -> None:
                     mend=f"look for a stopped one with `fuser {folder}`, and end it",
                 ) from None
             time.sleep(_POLL_S)
+        except OSError as refused:  # some network file systems know no locks
+            raise CannotEvaluate(f"{folder}: cannot be locked: {refused.strerror}") from None
         else:
             return
 

@@ -106,7 +106,7 @@ class Evaluation:
     def rounds(self) -> Iterator[Round]:
         """The rounds to make, each up to the next look, until every candidate is settled."""
         made = 0
-        for number, repeats in enumerate(self.plan.looks, start=1):
+        for number, repeats in enumerate(self.plan.looks[: self.plan.looks_tonight], start=1):
             yield Round(number, range(made + 1, repeats + 1), self._open_cells())
             if self.budget_spent or self._settled.issuperset(self._candidate_ids()):
                 return

@@ -37,6 +37,8 @@ class Cause:
     evaluation_id: str | None = None
     evidence_sha256: str | None = None
     """Of what the decision was computed from."""
+    approved_by: str | None = None
+    """Who approved it, where `rollout.approval` asks for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Entry:
             "prompt_ids": dict(self.cause.prompt_ids),
             "evaluation_id": self.cause.evaluation_id,
             "evidence_sha256": self.cause.evidence_sha256,
+            "approved_by": self.cause.approved_by,
             "config_sha256": {
                 "before": self.config_sha256_before,
                 "after": self.config_sha256_after,
@@ -97,6 +100,7 @@ class Entry:
                 prompt_ids=dict(fields.get("prompt_ids") or {}),
                 evaluation_id=fields.get("evaluation_id"),
                 evidence_sha256=fields.get("evidence_sha256"),
+                approved_by=fields.get("approved_by"),
             ),
             config=str(fields["config"]),
             before=_pointers(fields["from"]),

@@ -6,7 +6,8 @@
 
 Only the characters of the two values change. Everything is done under a lock on the
 config's folder, and may be killed at any moment: the file is the old one or the new one,
-and the history is completed by whoever switches next.
+and the history is completed by whoever switches next. `rollout.after_switch` is run after
+that, here, so that nobody who switches can forget it.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from assay.after_switch import run_after_switch
 from assay.durable import folder_lock, replace_file
 from assay.errors import AssayError, CannotEvaluate, ConfigChanged, InputError
 from assay.history import ROLLBACK, Cause, Entry, History
@@ -39,6 +41,8 @@ class Switch:
     """How history has it; None where there was nothing to record."""
     warnings: tuple[str, ...] = ()
     """What somebody should see to, though the switch itself is done."""
+    output: str = ""
+    """The beginning of what `rollout.after_switch` printed."""
 
 
 def read_pointers(path: Path) -> Snapshot:
@@ -77,7 +81,8 @@ def switch(path: Path, *, to: Pointers, expect: Pointers | str, cause: Cause) ->
             return _already_there(file, history, cause)
         if expect not in (file.snapshot.pointers, file.snapshot.sha256):
             raise _config_changed(file, expect)
-        return _carry_out(file, history, to=to, cause=cause)
+        done = _carry_out(file, history, to=to, cause=cause)
+    return _with_aftermath(path, done)
 
 
 def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
@@ -98,7 +103,7 @@ def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
         prompt_ids, warnings = _check_usable(file, to.active)
         cause = Cause(action=ROLLBACK, who=who, at=now, reason=reason, prompt_ids=prompt_ids)
         done = _carry_out(file, history, to=to, cause=cause)
-    return dataclasses.replace(done, warnings=warnings + done.warnings)
+    return _with_aftermath(path, dataclasses.replace(done, warnings=warnings + done.warnings))
 
 
 @contextmanager
@@ -132,6 +137,22 @@ def _carry_out(file: PointerFile, history: History, *, to: Pointers, cause: Caus
         entry=entry,
         warnings=settle(file.real, to).warnings,
     )
+
+
+def _with_aftermath(path: Path, done: Switch) -> Switch:
+    """The switch with what the user's own command made of it; outside of the lock."""
+    if done.entry is None:
+        return done
+    cause = done.entry.cause
+    facts = {
+        "ASSAY_ACTION": cause.action,
+        "ASSAY_FROM": done.before.active,
+        "ASSAY_TO": done.after.active,
+        "ASSAY_EVALUATION_ID": cause.evaluation_id or "",
+        "ASSAY_REASON": cause.reason,
+    }
+    output, warnings = run_after_switch(path, facts)
+    return dataclasses.replace(done, output=output, warnings=done.warnings + warnings)
 
 
 def _replace(file: PointerFile, rewritten: bytes) -> None:

@@ -20,7 +20,12 @@ from assay.gates import Gates, Scope, shared_by
 from assay.golden import GoldenTask, load_golden
 from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
 from assay.records import SCHEMA_VERSION, PromptRef
-from assay.store.evaluations import EvaluationFolder, find_evaluation, find_interrupted
+from assay.store.evaluations import (
+    EvaluationFolder,
+    find_about,
+    find_evaluation,
+    find_interrupted,
+)
 
 _EVALUATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -36,7 +41,7 @@ class Plan:
     """Of `assay.yaml` when the evaluation began; a switch is made only if it still holds."""
     baseline: PromptVersion
     candidates: tuple[PromptVersion, ...]
-    """At least one; each gets a verdict of its own."""
+    """At least one, and each gets a verdict of its own; a night's is what `rollback` names."""
     gates: Gates
     """As each candidate is judged: several candidates share the error that is allowed."""
     tasks: tuple[GoldenTask, ...]
@@ -44,6 +49,12 @@ class Plan:
     seed: int
     allow_different: tuple[str, ...] = ()
     """In what beside the prompt the arms may differ: of `comparability.FIELDS`."""
+    nights: int = 1
+    """Nights that it may take, `repeats` each; one error is spent over all of them."""
+    is_night: bool = False
+    """Whether it only watches the active prompt: one look, and nothing to switch."""
+    looks_before: int = 0
+    """Looks that earlier nights have taken."""
     resumed: bool = False
     """Whether this goes on with an evaluation that was interrupted."""
 
@@ -54,14 +65,22 @@ class Plan:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Repeats at each look at the runs; the last is `repeats`."""
-        rounds = self.config.testing.rounds
-        return (*sorted({each for each in rounds if each < self.repeats}), self.repeats)
+        """Repeats at each look at the runs; the last are `repeats`, a night's end each."""
+        rounds = () if self.is_night else self.config.testing.rounds
+        nights_ends = (night * self.repeats for night in range(1, self.nights + 1))
+        return (*sorted({each for each in rounds if each < self.repeats}), *nights_ends)
+
+    @property
+    def looks_tonight(self) -> int:
+        """Looks taken once tonight's runs are made; all of them where it takes one night."""
+        done = self.looks[self.looks_before - 1] if self.looks_before else 0
+        until = done - done % self.repeats + self.repeats
+        return sum(at <= until for at in self.looks)
 
     @property
     def n_runs(self) -> int:
         """Runs at most: prompts x golden tasks x repeats."""
-        return len(self.prompts) * len(self.tasks) * self.repeats
+        return len(self.prompts) * len(self.tasks) * self.looks[self.looks_tonight - 1]
 
     @property
     def budgets_hash(self) -> str:
@@ -72,24 +91,29 @@ class Plan:
     @property
     def inputs_hash(self) -> str:
         """64 hex digits over all that bears on the verdict."""
+        return _hash({"question": self.question_hash, "looks": self.looks, "seed": self.seed})
+
+    @property
+    def question_hash(self) -> str:
+        """64 hex digits over what is asked, however many runs answer it."""
         tools = self.config.tools_path
-        inputs = {
-            "prompts": [prompt.prompt_id for prompt in self.prompts],
-            "golden": {task.id: task.hash for task in self.tasks},
-            "looks": self.looks,
-            "seed": self.seed,
-            "tools": _sha256(tools) if tools and tools.is_file() else None,
-            "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
-            "gates": self.gates.model_dump(mode="json"),
-            "allow_different": sorted(self.allow_different),
-            "max_infra_error_share": self.config.testing.max_infra_error_share,
-        }
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return _hash(
+            {
+                "prompts": [prompt.prompt_id for prompt in self.prompts],
+                "golden": {task.id: task.hash for task in self.tasks},
+                "tools": _sha256(tools) if tools and tools.is_file() else None,
+                "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
+                "gates": self.gates.model_dump(mode="json"),
+                "allow_different": sorted(self.allow_different),
+                "max_infra_error_share": self.config.testing.max_infra_error_share,
+            }
+        )
 
     def header(self) -> dict[str, Any]:
         """The first line of the evaluation's journal."""
         return {
             "type": "evaluation",
+            "kind": "night" if self.is_night else "evaluation",
             "schema_version": SCHEMA_VERSION,
             "evaluation_id": self.evaluation_id,
             "created_at": self.created_at.isoformat(),
@@ -101,6 +125,7 @@ class Plan:
             "repeats": self.repeats,
             "seed": self.seed,
             "inputs_hash": self.inputs_hash,
+            "question_hash": self.question_hash,
         }
 
 
@@ -115,6 +140,8 @@ class Request:
     seed: int | None = None
     scope: Scope | None = None
     allow_different: tuple[str, ...] = ()
+    over_nights: bool = False
+    """Whether an inconclusive evaluation goes on with the same error the next night."""
     resume: str | None = None
     """The id of an interrupted evaluation to finish."""
     config: Path = Path("assay.yaml")
@@ -131,6 +158,8 @@ def settle(request: Request, *, environ: Mapping[str, str], now: datetime) -> Pl
             the evaluation to resume had other inputs.
     """
     config = load_config(request.config, environ)
+    if request.over_nights:
+        return _over_nights(config, request, now)
     results = config.folder / config.results.uri
     request = _or_switched_already(config, request, now)
     if request.resume is None:
@@ -161,6 +190,49 @@ def settle_as(
     if folder.journal.exists() and folder.header() is not None:
         return settle(replace(request, resume=evaluation_id), environ=environ, now=now)
     return replace(_new_plan(config, request, now), evaluation_id=evaluation_id)
+
+
+def settle_night(path: Path, *, environ: Mapping[str, str], now: datetime) -> Plan:
+    """A night of what is active, beside the version to go back to if there is another.
+
+    Its seed follows from the date, for simulations: a night that repeats the last one's
+    chances would find nothing.
+
+    Raises:
+        InputError: A file is wrong.
+    """
+    config = load_config(path, environ)
+    directory = config.folder / config.prompts.directory
+    refs = dict.fromkeys([config.prompts.active, config.prompts.rollback])
+    active, *others = (load_prompt(directory, ref) for ref in refs)
+    for prompt in (active, *others):
+        verify_lock(directory, prompt)
+    plan = Plan(
+        evaluation_id=new_evaluation_id(now),
+        created_at=now,
+        config=config,
+        config_sha256=config.sha256,
+        baseline=active,
+        candidates=tuple(others),
+        gates=config.gates,
+        tasks=load_golden(config),
+        repeats=config.nightly.repeats,
+        seed=config.testing.seed + now.date().toordinal(),
+        is_night=True,
+    )
+    results = config.folder / config.results.uri
+    folder = find_interrupted(results, about={"inputs_hash": plan.inputs_hash}, now=now)
+    return plan if folder is None else _going_on(plan, folder)
+
+
+def _over_nights(config: Config, request: Request, now: datetime) -> Plan:
+    """A new evaluation, or the one of the same inputs that earlier nights began, however old."""
+    plan = _new_plan(config, request, now)
+    folder = find_about(config.folder / config.results.uri, about={"inputs_hash": plan.inputs_hash})
+    if folder is None:
+        return plan
+    plan = _going_on(plan, folder)
+    return replace(plan, looks_before=folder.looks_taken())
 
 
 def _or_switched_already(config: Config, request: Request, now: datetime) -> Request:
@@ -206,6 +278,7 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         repeats=repeats,
         seed=seed,
         allow_different=request.allow_different,
+        nights=config.nightly.candidate_nights if request.over_nights else 1,
     )
 
 
@@ -289,6 +362,10 @@ def _refuse_equals(baseline: PromptVersion, candidates: tuple[PromptVersion, ...
             )
     if len({candidate.ref for candidate in candidates}) < len(candidates):
         raise InputError("a candidate is named twice", mend="name each version once")
+
+
+def _hash(parts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

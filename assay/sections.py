@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from assay.after_switch import split_command
 from assay.errors import AssayError
 from assay.gates import Gates
 from assay.prompts import parse_ref
@@ -23,6 +24,25 @@ def _checked_ref(ref: str) -> str:
 
 Ref = Annotated[str, AfterValidator(_checked_ref)]
 """A prompt version as `name:version`."""
+
+
+def _split(command: object) -> object:
+    if not isinstance(command, str):
+        return command
+    try:
+        return split_command(command)
+    except ValueError as unclosed:
+        raise refusal(
+            f"rollout.after_switch: {unclosed}", mend="close it, or write a list of words"
+        ) from None
+
+
+Command = Annotated[
+    Several[Text],
+    Field(min_length=1),
+    BeforeValidator(_split, json_schema_input_type=str | list[str]),
+]
+"""A program and its arguments: a list, or one string that is split as a shell splits it."""
 
 Count = Annotated[int, Field(gt=0)]
 Amount = Annotated[float, Field(gt=0)]
@@ -58,6 +78,16 @@ class GoldenTesting(Section):
     """Share of runs lost to the infrastructure above which there is no verdict."""
     seed: int = Field(default=0, ge=0)
     """Of everything random in an evaluation."""
+
+
+class Nightly(Section):
+    """What a scheduled nightly run does."""
+
+    repeats: Annotated[int, Field(ge=3)] = 5
+    """Runs of each golden task by `active` and by `rollback`, each night."""
+    candidate_nights: Count = 3
+    """Nights that one of `prompts.candidates` may take, `testing.repeats` each, with one error
+    spent over all of them."""
 
 
 class EvaluationBudgets(Section):
@@ -151,6 +181,21 @@ def _several(value: object) -> object:
     return () if value is None else value
 
 
+class Rollout(Section):
+    """How a promote becomes what production uses; read from the file alone."""
+
+    approval: Literal["automatic", "manual"] = "automatic"
+    """`manual`: a promote verdict waits for `assay approve` before anything is switched."""
+    approval_hours: float = Field(default=72.0, gt=0, le=8760)
+    """Hours after the verdict in which it may be approved."""
+    nightly_switch: bool = False
+    """Whether a promote verdict of the nightly run switches."""
+    after_switch: Command | None = Field(
+        default=None, examples=["scripts/commit_switch", ["scripts/commit_switch", "--push"]]
+    )
+    """Command that is run after every switch, in the configuration's folder, without a shell."""
+
+
 class ConfigFile(Section):
     """Assay's configuration: one file per agent."""
 
@@ -160,10 +205,12 @@ class ConfigFile(Section):
     observability: Observability = Observability()
     agent: AgentSection = AgentSection()
     gates: Gates = Gates()
+    nightly: Nightly = Nightly()
     execution: Execution = Execution()
     results: Results = Results()
     alerts: Annotated[Several[Receiver], BeforeValidator(_several)] = ()
     """Who is told when something happens."""
+    rollout: Rollout = Rollout()
 
     @model_validator(mode="after")
     def _logs_what_it_requires(self) -> "ConfigFile":

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from prefect import flow
+from prefect import State, flow
 from pydantic import Field
 
 from assay.choices import offering
@@ -11,6 +11,7 @@ from assay.gates import Scope
 from tasks.cells import make_runs
 from tasks.decisions import look, publish, settled
 from tasks.evaluations import begin, evaluation_name, request, under_way
+from tasks.states import named_state
 from tasks.switching import switch_prompts
 from tasks.workplace import work_beside
 
@@ -31,8 +32,9 @@ async def evaluate(
     switch_best: bool = False,
     scope: Scope | None = None,
     allow_different: list[str] | None = None,
+    over_nights: bool = False,
     evaluation_id: str | None = None,
-) -> Outcome:
+) -> State[Outcome]:
     """Run golden tasks with every prompt, look, go on until it is clear, switch on promote.
 
     Only `switch_prompts` changes what a user relies on: stop anywhere before it and the
@@ -50,6 +52,7 @@ async def evaluate(
         switch_best: Of several candidates, whether the best that is promoted is switched to.
         scope: What the verdict is about; empty for the config's.
         allow_different: In what beside the prompt the arms may differ, such as `model`.
+        over_nights: Whether it goes on tonight where it was inconclusive last night.
         evaluation_id: An interrupted evaluation to finish; empty begins a new one.
     """
     asked = request(
@@ -60,6 +63,7 @@ async def evaluate(
         seed=seed,
         scope=scope,
         allow_different=tuple(allow_different or ()),
+        over_nights=over_nights,
     )
     plan = begin(asked, evaluation_id)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
@@ -69,4 +73,5 @@ async def evaluate(
             evaluation.settle(settled(decisions))
         if switch:
             decisions = switch_prompts(plan, decisions, best=switch_best)
-        return await publish(plan, decisions)
+        outcome = await publish(plan, decisions)
+    return named_state(outcome)

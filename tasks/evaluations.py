@@ -12,10 +12,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from assay.errors import CannotEvaluate
 from assay.evaluation import Evaluation, open_evaluation
 from assay.plan import Plan, Request, settle, settle_as
 from assay.prompts import lock_prompts
 from tasks.progress import Progress
+from tasks.warnings import warn
 
 
 def evaluation_name() -> str:
@@ -62,7 +64,15 @@ async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator
         plan, on_run=progress.add_one, max_concurrency=at_once
     ) as evaluation:
         # Only now: texts are locked once they are judged, not when a tool cannot be imported.
-        lock_prompts(plan.config.folder / plan.config.prompts.directory, plan.prompts)
+        _lock(plan)
         progress.done = evaluation.n_finished
         async with progress.shown():
             yield evaluation
+
+
+def _lock(plan: Plan) -> None:
+    """Lock the texts that are judged; where that cannot be written, whoever switches does it."""
+    try:
+        lock_prompts(plan.config.folder / plan.config.prompts.directory, plan.prompts)
+    except CannotEvaluate as refused:
+        warn(f"{refused.problem}: these texts are not locked until one of them is switched to")

@@ -1,20 +1,21 @@
 """The switch: the one step that changes what production uses."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from assay.decision import Decision
-from assay.decision.document import Switched
+from assay.decision.outcome import awaiting_approval, not_switched, switched
 from assay.decision.ranking import rank
-from assay.errors import CannotEvaluate, ConfigChanged
+from assay.errors import AssayError, CannotEvaluate
 from assay.history import PROMOTE, Cause, whoami
 from assay.live import switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
+from tasks.warnings import warn
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
@@ -22,21 +23,26 @@ def switch_prompts(plan: Plan, decisions: Sequence[Decision], *, best: bool) -> 
     """On promote, make the candidate active; the decisions with what was switched.
 
     Of several candidates the best that is promoted is chosen, and only if `best` is asked
-    for. A config that is no longer what the decision was made for, or that cannot be
-    written, is left as it is, and the decision's reason says so.
+    for. With `rollout.approval: manual` that waits for a person. A config that is no longer
+    what the decision was made for, or that cannot be written, is left as it is; the
+    decision's reason says so, and what to do.
     """
     promoted = [each for each in rank(decisions) if each.verdict == "promote"]
     if len(plan.candidates) > 1 and not best:
         promoted = []
-    return [_switched(plan, each) if each in promoted[:1] else each for each in decisions]
+    return [_carried_out(plan, each) if each in promoted[:1] else each for each in decisions]
 
 
-def _switched(plan: Plan, decision: Decision) -> Decision:
+def _carried_out(plan: Plan, decision: Decision) -> Decision:
     prompts = plan.config.prompts
     candidate = f"{decision.candidate.name}:{decision.candidate.version}"
     if prompts.active not in (plan.baseline.ref, candidate):
         # What was shown is that it is no worse than another prompt than production's.
         return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
+    rollout = plan.config.rollout
+    if rollout.approval == "manual" and prompts.active != candidate:
+        deadline = datetime.now(UTC) + timedelta(hours=rollout.approval_hours)
+        return awaiting_approval(decision, deadline=deadline)
     to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(candidate)
     cause = Cause(
         action=PROMOTE,
@@ -49,15 +55,19 @@ def _switched(plan: Plan, decision: Decision) -> Decision:
     )
     try:
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
-    except (ConfigChanged, CannotEvaluate) as refused:
+    except CannotEvaluate as refused:
+        here = f"assay promote {candidate} --evaluation {plan.evaluation_id}"
+        return _not_switched(decision, f"{refused.problem}; where it can be written: {here}")
+    except AssayError as refused:
         return _not_switched(decision, refused.problem)
     for warning in done.warnings:
-        get_run_logger().warning("%s", warning)
+        warn(warning)
+    if done.output:
+        get_run_logger().info("rollout.after_switch: %s", done.output)
     before = done.entry.before if done.entry else done.before
-    switched = Switched(before=before.active, after=done.after.active)
-    return decision.model_copy(update={"switched": switched})
+    return switched(decision, before=before.active, after=done.after.active)
 
 
 def _not_switched(decision: Decision, why: str) -> Decision:
     get_run_logger().warning("not switched: %s", why)
-    return decision.model_copy(update={"reason": f"{decision.reason}; not switched: {why}"})
+    return not_switched(decision, why)

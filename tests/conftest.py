@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -24,6 +25,7 @@ SAMPLE = ("assay.yaml", "golden", "prompts", "support_desk")
 OURS = ("PREFECT_", "ASSAY_", "OPENAI_")
 
 Workspace = Callable[[], Path]
+Find = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
 
 
 def copy_sample(folder: Path) -> Path:
@@ -67,6 +69,21 @@ def prefect_environ(
         yield {**clean_environ, **server.client_environment(found, clean_environ)}
     finally:
         server.stop(folder, announce=print)
+
+
+@pytest.fixture
+def find(prefect_environ: dict[str, str]) -> Iterator[Find]:
+    """Asks the Prefect server for all things of a kind that a filter lets through."""
+    with httpx.Client(base_url=prefect_environ["PREFECT_API_URL"], trust_env=False) as client:
+        token = client.get("/csrf-token", params={"client": "tests"}).json()["token"]
+        client.headers.update({"Prefect-Csrf-Client": "tests", "Prefect-Csrf-Token": token})
+
+        def ask(kind: str, only: dict[str, Any]) -> list[dict[str, Any]]:
+            answer = client.post(f"/{kind}/filter", json=only).raise_for_status()
+            found: list[dict[str, Any]] = answer.json()
+            return found
+
+        yield ask
 
 
 @pytest.fixture(scope="session")

@@ -123,10 +123,16 @@ PLUS = SAMPLE.count("\n") + 1
             id="unknown key",
         ),
         pytest.param(
-            SAMPLE + "rollout:\n",
-            f"assay.yaml:{PLUS}: unknown key 'rollout'\n  mend: use one of: prompts, testing, "
-            "budgets, observability, agent, gates, execution, results, alerts",
-            id="not built yet",
+            SAMPLE + "fleet:\n",
+            f"assay.yaml:{PLUS}: unknown key 'fleet'\n  mend: use one of: prompts, testing, "
+            "budgets, observability, agent, gates, nightly, execution, results, alerts, rollout",
+            id="unknown section that is like no other",
+        ),
+        pytest.param(
+            SAMPLE + "rollout:\n  after_switch: git 'commit\n",
+            f"assay.yaml:{PLUS + 1}: rollout.after_switch: No closing quotation\n"
+            "  mend: close it, or write a list of words",
+            id="a command with an open quote",
         ),
         pytest.param(
             SAMPLE.replace("25", '"25"'),

@@ -4,14 +4,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.conftest import ROOT, Promoted, Workspace
+from tests.conftest import ROOT, Find, Promoted, Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -23,23 +21,6 @@ flow = load_flow_from_entrypoint("flows/evaluate.py:evaluate")
 decision = asyncio.run(flow(candidate="support:v14", config=sys.argv[1], repeats=3, switch=False))
 print(decision.verdict, decision.baseline.version, decision.evaluation_id)
 """
-
-Find = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def find(prefect_environ: dict[str, str]) -> Iterator[Find]:
-    """Asks the Prefect server for all things of a kind that a filter lets through."""
-    with httpx.Client(base_url=prefect_environ["PREFECT_API_URL"], trust_env=False) as client:
-        token = client.get("/csrf-token", params={"client": "tests"}).json()["token"]
-        client.headers.update({"Prefect-Csrf-Client": "tests", "Prefect-Csrf-Token": token})
-
-        def ask(kind: str, only: dict[str, Any]) -> list[dict[str, Any]]:
-            answer = client.post(f"/{kind}/filter", json=only).raise_for_status()
-            found: list[dict[str, Any]] = answer.json()
-            return found
-
-        yield ask
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def test_a_line_says_who_switched_what_when_why_on_which_evidence() -> None:
         "prompt_ids": {"support:v14": "support:v14:0123456789ab"},
         "evaluation_id": "20261123-030000-3f9a1c",
         "evidence_sha256": "e" * 64,
+        "approved_by": None,
         "config_sha256": {"before": "b" * 64, "after": "a" * 64},
     }
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from assay.commands.on_prefect import check_that_flows_are_ours, reach_prefect, run_flow
 from assay.commands.screen import Screen
-from assay.commands.verdicts import check_fields, check_json, report
-from assay.errors import InputError
+from assay.commands.verdicts import check_concurrency, check_fields, check_json, report
 from assay.forecast.cost import short_form
 from assay.plan import Plan, Request, folder_of, settle
 
@@ -22,7 +21,7 @@ EXIT_NOT_SWITCHED = 3
 def evaluate(arguments: argparse.Namespace) -> int:
     """Run the main job; the exit code is the verdict's."""
     say = Screen(stderr=True, highlight=False)
-    _check_concurrency(arguments.max_concurrency)
+    check_concurrency(arguments.max_concurrency)
     check_json(arguments.json)
     check_fields(arguments.allow_different)
     check_that_flows_are_ours()
@@ -43,7 +42,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         raise
     exit_code = report(outcome, arguments.json)
     asked = not arguments.no_switch and (len(plan.candidates) == 1 or arguments.switch_best)
-    is_left = asked and outcome.verdict == "promote" and outcome.switched is None
+    is_done = outcome.switched is not None or outcome.awaits_approval
+    is_left = asked and outcome.verdict == "promote" and not is_done
     return EXIT_NOT_SWITCHED if is_left else exit_code
 
 
@@ -58,11 +58,6 @@ def _request(arguments: argparse.Namespace) -> Request:
         allow_different=tuple(arguments.allow_different),
         config=arguments.config,
     )
-
-
-def _check_concurrency(wanted: int | None) -> None:
-    if wanted is not None and wanted < 1:
-        raise InputError(f"-j is {wanted}", mend="give 1 or more")
 
 
 def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -19,7 +19,10 @@ from assay.plan import Plan
 from assay.server import api_url_from_outside, begin, client_environment, wait_until_ready
 
 if TYPE_CHECKING:
+    from prefect import State
+
     from assay.decision import Outcome
+    from assay.nights.document import Night
 
 PREFECT_DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "2",
@@ -118,21 +121,54 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Outcome":
         return outcome
 
 
-def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome":
-    from flows import evaluate as flow_module
-    from tasks.progress import watcher
+def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> "State[Night]":
+    """Run the nightly flow, its progress shown; the state that it ended in.
 
+    Raises:
+        CannotEvaluate: Prefect failed.
+    """
+    from flows.nightly import nightly
+    from tasks.outages import OUTAGES, give_up_soon
+    from tasks.progress import watcher
+    from tasks.warnings import listener
+
+    give_up_soon()
+    with _progress(say) as bar:
+        runs = bar.add_task("runs")
+        watcher.set(lambda done, total: bar.update(runs, completed=done, total=total))
+        listener.set(lambda text: say.print(f"warning: {text}", markup=False, soft_wrap=True))
+        try:
+            night: Any = nightly(str(config), max_concurrency=max_concurrency, return_state=True)
+            state: State[Night] = asyncio.run(night)  # typed as if the state held a state
+            return state
+        except OUTAGES as outage:
+            raise CannotEvaluate(
+                f"the Prefect server failed: {type(outage).__name__}: {outage}",
+                mend="see that it answers and run the same command again: finished runs are kept",
+            ) from outage
+
+
+def _progress(say: Screen) -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=say, transient=True) as bar:
+    return Progress(*columns, console=say, transient=True)
+
+
+def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome":
+    from flows import evaluate as flow_module
+    from tasks.progress import watcher
+    from tasks.warnings import listener
+
+    with _progress(say) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)
         watcher.set(lambda done, _: bar.update(runs, completed=done))
-        outcome: Outcome = asyncio.run(flow_module.evaluate(**parameters))
-        return outcome
+        listener.set(lambda text: say.print(f"warning: {text}", markup=False, soft_wrap=True))
+        outcome: Any = asyncio.run(flow_module.evaluate(**parameters))
+        return cast("Outcome", outcome)  # Prefect opens the state that the flow returns
 
 
 def _decided(plan: Plan) -> "Outcome | None":

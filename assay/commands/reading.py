@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from assay.golden import load_golden
 from assay.history import Entry, read_history
 from assay.live import read_pointers
 from assay.prompts import load_prompt, verify_lock
+from assay.store.approvals import waiting
 from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluation
 
 SHOWN_EVALUATIONS = 5
@@ -35,7 +37,14 @@ def status(arguments: argparse.Namespace) -> int:
         print("\nlast switches")
         for entry in reversed(history.entries[-SHOWN_SWITCHES:]):
             print(f"  {_cut(_switch_line(entry))}")
-    found = evaluations(_results(load_config(path, os.environ)))
+    config = load_config(path, os.environ)
+    found = evaluations(_results(config))
+    if awaiting := list(waiting(found, config_sha256=config.sha256, now=datetime.now(UTC))):
+        print("\nawaiting approval")
+        for one in awaiting:
+            until = f"{one.deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            line = f"{one.candidate} until {until}: assay approve {one.evaluation_id}"
+            print(f"  {_one_line(line)}")
     if found:
         print("\nlast evaluations")
         for folder in found[:SHOWN_EVALUATIONS]:
@@ -62,21 +71,27 @@ def show(arguments: argparse.Namespace) -> int:
         _results(load_config(arguments.config, os.environ)), arguments.evaluation
     )
     if not folder.decision.exists():
-        candidates, _ = _refs(folder)
-        again = f"assay evaluate {' '.join(candidates)} --resume {folder.evaluation_id}"
         raise InputError(
             f"evaluation {folder.evaluation_id} has no verdict: {_state(folder)}",
-            mend=f"finish it with: {again}",
+            mend=f"finish it with: {_again(folder)}",
         )
     text = folder.decision.read_text(encoding="utf-8")
     if arguments.json:
         print(text.rstrip())
         return 0
     from assay.commands.screen import Screen
-    from assay.decision import read_outcome
+    from assay.nights.document import Night, read_kept
+    from assay.nights.page import night_page
+    from assay.nights.trends import past_nights
     from assay.report.table import outcome_page
 
-    Screen(highlight=False).print(outcome_page(read_outcome(text)))
+    kept = read_kept(text)
+    if isinstance(kept, Night):
+        before = past_nights(folder.path.parent, prompt_id=kept.active.prompt.prompt_id)
+        page = night_page(kept, before=[night for night in before if night.at < kept.at])
+    else:
+        page = outcome_page(kept)
+    Screen(highlight=False).print(page)
     return 0
 
 
@@ -116,18 +131,32 @@ def _results(config: Config) -> Path:
 
 def _switch_line(entry: Entry) -> str:
     cause = entry.cause
+    by = f"approved by {cause.approved_by}" if cause.approved_by else f"by {cause.who}"
     evidence = f" (evaluation {cause.evaluation_id})" if cause.evaluation_id else ""
     return _one_line(
         f"{cause.at:%Y-%m-%d %H:%M} {cause.action}: {entry.before.active} -> {entry.after.active} "
-        f"by {cause.who}{evidence}: {cause.reason}"
+        f"{by}{evidence}: {cause.reason}"
     )
 
 
 def _evaluation_line(folder: EvaluationFolder) -> str:
     candidates, baseline = _refs(folder)
-    return _one_line(
-        f"{folder.evaluation_id} {', '.join(candidates)} vs {baseline}: {_state(folder)}"
-    )
+    asked = f"{', '.join(candidates)} vs {baseline}"
+    if _is_night(folder):
+        asked = f"night of {baseline}"
+    return _one_line(f"{folder.evaluation_id} {asked}: {_state(folder)}")
+
+
+def _again(folder: EvaluationFolder) -> str:
+    """The command that finishes an interrupted evaluation."""
+    if _is_night(folder):
+        return "assay nightly"
+    candidates, _ = _refs(folder)
+    return f"assay evaluate {' '.join(candidates)} --resume {folder.evaluation_id}"
+
+
+def _is_night(folder: EvaluationFolder) -> bool:
+    return (folder.header() or {}).get("kind") == "night"
 
 
 def _state(folder: EvaluationFolder) -> str:
@@ -139,11 +168,8 @@ def _state(folder: EvaluationFolder) -> str:
 
 def _refs(folder: EvaluationFolder) -> tuple[list[str], str]:
     """The candidates and the baseline, as the journal's header names them."""
-    header = folder.header() or {}
-    candidates = header.get("candidates") or [header.get("candidate")]
-    prompts = [each or {} for each in (header.get("baseline"), *candidates)]
-    baseline, *refs = (f"{p.get('name', '?')}:{p.get('version', '?')}" for p in prompts)
-    return refs, baseline
+    refs = [f"{p.get('name', '?')}:{p.get('version', '?')}" for p in folder.prompts]
+    return (refs[1:], refs[0]) if refs else (["?"], "?")
 
 
 def _cut(text: str) -> str:

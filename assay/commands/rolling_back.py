@@ -26,6 +26,8 @@ def rollback(arguments: argparse.Namespace) -> int:
 
 def say(done: live.Switch) -> None:
     """What a switch did, and what somebody should see to."""
+    if done.output:
+        print(done.output, file=sys.stderr)
     for warning in done.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if done.changed:

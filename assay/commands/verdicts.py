@@ -9,6 +9,8 @@ from assay.errors import InputError
 from assay.wording import did_you_mean
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from assay.decision import Outcome
 
 EXIT_CODES = {"promote": 0, "reject": 1, "inconclusive": 3}
@@ -27,6 +29,16 @@ def check_json(path: Path | None) -> None:
         return
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise InputError(f"--json {path} cannot be written", mend="name a file in a folder that is")
+
+
+def check_concurrency(wanted: int | None) -> None:
+    """Refuse a `-j` of less than one run at once.
+
+    Raises:
+        InputError: It is.
+    """
+    if wanted is not None and wanted < 1:
+        raise InputError(f"-j is {wanted}", mend="give 1 or more")
 
 
 def check_fields(names: Sequence[str]) -> None:
@@ -53,14 +65,17 @@ def report(outcome: "Outcome", as_json: Path | None) -> int:
     """
     from assay.report.table import outcome_page
 
-    text = outcome.model_dump_json(indent=2)
+    show(outcome_page(outcome), outcome.model_dump_json(indent=2), as_json)
+    return EXIT_CODES[outcome.verdict]
+
+
+def show(page: "RenderableType", text: str, as_json: Path | None) -> None:
+    """Print a page, and write its JSON where it is asked for; `-` prints the JSON instead."""
     screen = Screen(highlight=False)
     if as_json == STANDARD_OUTPUT:
         screen.out(text, highlight=False)
-    else:
-        if screen.width < MIN_WIDTH:
-            screen.width = MIN_WIDTH
-        screen.print(outcome_page(outcome))
-        if as_json is not None:
-            as_json.write_text(f"{text}\n", encoding="utf-8")
-    return EXIT_CODES[outcome.verdict]
+        return
+    screen.width = max(screen.width, MIN_WIDTH)
+    screen.print(page)
+    if as_json is not None:
+        as_json.write_text(f"{text}\n", encoding="utf-8")

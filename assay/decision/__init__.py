@@ -17,7 +17,15 @@ ranking    several candidates of one evaluation, the best first
 from assay.decision.arms import Arm, TaskTraits
 from assay.decision.document import Decision, EvaluationFacts, document, looks_taken
 from assay.decision.looks import Look, judge_in_looks
-from assay.decision.ranking import Outcome, Ranking, decisions_of, outcome_of, read_outcome
+from assay.decision.ranking import (
+    Outcome,
+    Ranking,
+    awaiting,
+    decisions_of,
+    outcome_of,
+    read_outcome,
+    with_decision,
+)
 from assay.decision.verdict import Judgement, decide
 from assay.gates import Gates
 
@@ -31,6 +39,7 @@ __all__ = [
     "Outcome",
     "Ranking",
     "TaskTraits",
+    "awaiting",
     "decide",
     "decisions_of",
     "document",
@@ -38,4 +47,5 @@ __all__ = [
     "looks_taken",
     "outcome_of",
     "read_outcome",
+    "with_decision",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from assay.decision.comparison import Comparison
 from assay.decision.failures import Finding, InvariantOutcome
@@ -129,6 +129,14 @@ class Switched(Part):
     after: str = Field(alias="to")
 
 
+class Approval(Part):
+    """What a person has to say, or has said, before a promote is switched."""
+
+    state: Literal["awaiting", "approved"]
+    deadline: AwareDatetime
+    """Until then it may be approved."""
+
+
 class Decision(Part):
     """A verdict, its reason, and all that it rests on."""
 
@@ -151,12 +159,19 @@ class Decision(Part):
     seconds: float
     needs: Needs
     switched: Switched | None = None
+    approval: Approval | None = None
+    """None where nobody has to approve, or nothing is promoted."""
     looks: tuple[LookTaken, ...] = ()
     """In order; the last one decided, or was the last there is."""
     seed: int
     versions: dict[str, str]
     allowed_different: tuple[str, ...] = ()
     """In what beside the prompt the arms were allowed to differ, and did."""
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether a person has to say yes before it is switched."""
+        return self.approval is not None and self.switched is None
 
     @property
     def is_clear(self) -> bool:

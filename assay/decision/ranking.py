@@ -27,6 +27,11 @@ class Ranking(Part):
     """One a candidate, the best first."""
     switched: Switched | None = None
 
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether a person has to say yes before the best one is switched to."""
+        return any(one.awaits_approval for one in self.decisions)
+
 
 Outcome = Decision | Ranking
 """What an evaluation ends with: of a single candidate its decision, of several their ranking."""
@@ -58,6 +63,19 @@ def outcome_of(decisions: Sequence[Decision]) -> Outcome:
 def decisions_of(outcome: Outcome) -> tuple[Decision, ...]:
     """Every candidate's decision, the best first."""
     return outcome.decisions if isinstance(outcome, Ranking) else (outcome,)
+
+
+def with_decision(outcome: Outcome, changed: Decision) -> Outcome:
+    """The outcome with one candidate's decision in the place of the old one."""
+    return outcome_of(
+        [changed if each.candidate == changed.candidate else each for each in decisions_of(outcome)]
+    )
+
+
+def awaiting(outcome: Outcome) -> Decision | None:
+    """The decision that waits for a person, if one does."""
+    decisions = decisions_of(outcome)
+    return next((one for one in decisions if one.awaits_approval), None)
 
 
 def rank(decisions: Sequence[Decision]) -> list[Decision]:

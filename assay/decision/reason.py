@@ -20,9 +20,9 @@ _LABELS = {
 }
 
 
-def label(row: Comparison) -> str:
-    """What the gate measures, in words."""
-    return _LABELS.get((row.metric, row.statistic), f"{row.metric} {row.statistic}")
+def label(metric: str, statistic: str) -> str:
+    """What a gate measures, in words."""
+    return _LABELS.get((metric, statistic), f"{metric} {statistic}")
 
 
 def clean_name(text: str) -> str:
@@ -64,7 +64,7 @@ def _obstacles(rows: Sequence[Comparison]) -> list[str]:
 
 def _phrase(row: Comparison) -> str:
     """One gate with its limits: at least, at most, or between."""
-    name = label(row)
+    name = label(row.metric, row.statistic)
     if row.change is None:
         return f"{name}: {row.obstacle or 'no data'}"
     if row.metric == "success":

@@ -66,9 +66,7 @@ def _of_interest(plan: Plan) -> Iterator[EvaluationFolder]:
     results = plan.config.folder / plan.config.results.uri
     for folder in evaluations(results)[:MAX_LOOKED_AT]:
         header = folder.header() or {}
-        prompts = [
-            _mapping(header.get(role)).get("prompt_id") for role in ("baseline", "candidate")
-        ]
+        prompts = [prompt.get("prompt_id") for prompt in folder.prompts]
         golden = _mapping(header.get("golden"))
         is_known = any(golden.get(task.id) == task.hash for task in plan.tasks)
         if plan.baseline.prompt_id in prompts and is_known:

@@ -77,6 +77,19 @@ class EvaluationFolder:
             return None  # one damaged folder must not hide the others
         return header if isinstance(header, dict) and "inputs_hash" in header else None
 
+    @property
+    def prompts(self) -> list[Mapping[str, Any]]:
+        """Its prompts as the header names them, the baseline first; none of a damaged folder."""
+        header = self.header() or {}
+        found = [header.get("baseline"), *(header.get("candidates") or [header.get("candidate")])]
+        return [prompt for prompt in found if isinstance(prompt, dict)]
+
+    def looks_taken(self) -> int:
+        """Looks at the runs that its kept decision tells of; 0 where there is none."""
+        if not self.decision.exists():
+            return 0
+        return len(orjson.loads(self.decision.read_bytes()).get("looks", ()))
+
     def finished_runs(self) -> list[RunRecord]:
         """The runs that the journal holds to the end, without duplicates, in a fixed order."""
         try:
@@ -177,6 +190,15 @@ def find_evaluation(results: Path, evaluation_id: str) -> EvaluationFolder:
         raise InputError(f"{len(found)} evaluations begin with {evaluation_id!r}", mend="say more")
     newest = ", ".join(f.evaluation_id for f in evaluations(results)[:3]) or "none yet"
     raise InputError(f"no evaluation {evaluation_id!r}", mend=f"the newest are: {newest}")
+
+
+def find_about(results: Path, *, about: Mapping[str, Any]) -> EvaluationFolder | None:
+    """The newest evaluation whose header says this, with a verdict or without."""
+    for folder in evaluations(results):
+        header = folder.header()
+        if header is not None and about.items() <= header.items():
+            return folder
+    return None
 
 
 def find_interrupted(

@@ -1,5 +1,6 @@
 """A workspace in service, used as the Prefect UI uses it: runs are asked for over the API."""
 
+import re
 import sqlite3
 import subprocess
 import time
@@ -115,11 +116,15 @@ def test_one_command_brings_up_all_and_a_second_finds_it(used: InService) -> Non
     assert "worker running: process" in used.printed
     again = used.assay("server", "start", "--with-worker")
     assert again.returncode == 0, again.stderr
-    assert "deployments up to date: evaluate/evaluate, rollback/rollback" in again.stdout
+    names = "evaluate/evaluate, rollback/rollback, promote/promote, nightly/nightly"
+    assert f"deployments up to date: {names}" in again.stdout
     assert used.printed.splitlines()[-1] == again.stdout.splitlines()[-1]
     status = used.assay("server", "status").stdout
     assert "worker: running since" in status
     assert "warning" not in status
+    assert re.search(
+        r"nightly/nightly: runs next (on its schedule|\d{4}-\d\d-\d\d 02:00 UTC)", status
+    )
 
 
 def test_the_form_offers_the_versions_there_are_and_knows_its_config(used: InService) -> None:

@@ -87,6 +87,13 @@ def parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     _add_alerts(commands)
     _add_server(commands)
+    doctor = _command(
+        commands,
+        "doctor",
+        runs="doctoring:doctor",
+        says="Is this installation well? What is wrong, and what mends it; changes nothing.",
+    )
+    doctor.add_argument("--json", type=Path, metavar="FILE", help="write what was found; - prints")
     return top
 
 
@@ -308,5 +315,17 @@ def _add_server(commands: "Commands[argparse.ArgumentParser]") -> None:
     actions = server.add_subparsers(required=True, metavar="ACTION")
     start = _command(actions, "start", runs="serving:start", says="Start it, if it does not run.")
     start.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
-    _command(actions, "stop", runs="serving:stop", says="Stop it; its data stay.")
-    _command(actions, "status", runs="serving:status", says="Whether it runs, and where.")
+    start.add_argument(
+        "--with-worker",
+        action="store_true",
+        help="also deploy the flows of prefect.yaml and run a worker for them",
+    )
+    _command(
+        actions, "stop", runs="serving:stop", says="Stop the worker and the server; data stay."
+    )
+    _command(
+        actions,
+        "status",
+        runs="serving:status",
+        says="Whether server and worker run, what is deployed, and when it is due.",
+    )

@@ -22,6 +22,7 @@ __all__ = [
     "parse_ref",
     "prompt_id",
     "read_lock",
+    "refs_in",
     "system_prompt",
     "verify_lock",
 ]
@@ -178,7 +179,7 @@ def _no_such_version(directory: Path, ref: str) -> InputError:
     import difflib  # only to help with a mistake
 
     name, version = parse_ref(ref)
-    refs = _refs_in(directory)
+    refs = refs_in(directory)
     if not refs:
         mend = f"there are no prompts in {directory}: write this file, or set prompts.directory"
     else:
@@ -190,7 +191,7 @@ def _no_such_version(directory: Path, ref: str) -> InputError:
     return InputError("no such prompt version", path=_path(directory, name, version), mend=mend)
 
 
-def _refs_in(directory: Path) -> list[str]:
+def refs_in(directory: Path) -> list[str]:
     """Every version there is, v2 before v10."""
     found = (f"{path.parent.name}:{path.stem}" for path in directory.glob("*/*.md"))
     return sorted((ref for ref in found if _REF.fullmatch(ref)), key=_natural)
@@ -206,5 +207,5 @@ def _free_version(directory: Path, prompt: PromptVersion, lock: Iterable[str]) -
     if stem == prompt.version:
         stem += "-"
     pattern = re.compile(re.escape(f"{prompt.name}:{stem}") + "([0-9]+)")
-    taken = (pattern.fullmatch(ref) for ref in (*_refs_in(directory), *lock))
+    taken = (pattern.fullmatch(ref) for ref in (*refs_in(directory), *lock))
     return f"{stem}{max((int(match[1]) for match in taken if match), default=1) + 1}"

@@ -1,7 +1,11 @@
 """Evaluate candidate prompts against a baseline: run, compare, decide, switch."""
 
-from prefect import State, flow
+from typing import Annotated
 
+from prefect import State, flow
+from pydantic import Field
+
+from assay.choices import offering
 from assay.decision import Outcome
 from assay.gates import Scope
 from tasks.cells import make_runs
@@ -9,13 +13,17 @@ from tasks.decisions import look, publish, settled
 from tasks.evaluations import begin, evaluation_name, request, under_way
 from tasks.states import named_state
 from tasks.switching import switch_prompts
+from tasks.workplace import work_beside
+
+Version = Annotated[str, Field(json_schema_extra=offering())]
+"""One of the versions that there are when the flow is deployed."""
 
 
 @flow(flow_run_name=evaluation_name, persist_result=False)
 async def evaluate(
-    candidate: str,
-    baseline: str = "active",
-    more_candidates: list[str] | None = None,
+    candidate: Version,
+    baseline: Annotated[str, Field(json_schema_extra=offering("active"))] = "active",
+    more_candidates: list[Version] | None = None,
     config: str = "assay.yaml",
     repeats: int | None = None,
     seed: int | None = None,
@@ -50,7 +58,7 @@ async def evaluate(
     asked = request(
         [candidate, *(more_candidates or [])],
         baseline,
-        config,
+        work_beside(config),
         repeats=repeats,
         seed=seed,
         scope=scope,

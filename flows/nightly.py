@@ -15,6 +15,7 @@ from tasks.nights import (
     pending_candidates,
     publish_night,
 )
+from tasks.workplace import work_beside
 
 
 @flow(flow_run_name=night_name, persist_result=False)
@@ -28,6 +29,7 @@ async def nightly(config: str = "assay.yaml", max_concurrency: int | None = None
         config: The `assay.yaml` to read, and to switch where it says so.
         max_concurrency: Runs at once; empty for the config's.
     """
+    config = work_beside(config)
     plan = begin_night(config)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
         for this_round in evaluation.rounds():

@@ -16,6 +16,14 @@ from assay.errors import InputError
 _DOTENV_LINE = re.compile(r"^\s*(?:export\s+)?(PREFECT_\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 
 
+_CONNECTION = {
+    "PREFECT_API_URL": "url",
+    "PREFECT_API_KEY": "key",
+    "PREFECT_API_AUTH_STRING": "auth_string",
+}
+"""What is needed to reach a server: the variable, and its name in the table `api` of a file."""
+
+
 def api_url_from_outside(environ: Mapping[str, str], *, folder: Path | None = None) -> str | None:
     """The `PREFECT_API_URL` that is set outside of Assay, in Prefect's order of precedence.
 
@@ -29,9 +37,19 @@ def api_url_from_outside(environ: Mapping[str, str], *, folder: Path | None = No
     Raises:
         InputError: `prefect.toml` or `pyproject.toml` is not TOML (Prefect would crash on it).
     """
+    return connection_from_outside(environ, folder=folder).get("PREFECT_API_URL")
+
+
+def connection_from_outside(
+    environ: Mapping[str, str], *, folder: Path | None = None
+) -> dict[str, str]:
+    """Address, key and authentication string that are set outside of Assay, as variables.
+
+    Args and Raises are those of `api_url_from_outside`.
+    """
     folder = Path.cwd() if folder is None else folder
-    if (url := environ.get("PREFECT_API_URL")) is not None:
-        return url or None
+    if environ.get("PREFECT_API_URL") == "":
+        return {}
     dotenv = _read_dotenv(folder / ".env")
     prefect_toml = _read_toml(folder / "prefect.toml")
     pyproject = _at(_read_toml(folder / "pyproject.toml"), "tool", "prefect")
@@ -43,13 +61,18 @@ def api_url_from_outside(environ: Mapping[str, str], *, folder: Path | None = No
         or _prefect_home(environ) / "profiles.toml"
     )
     profile = _active_profile(folder / path, environ)
-    candidates = (
-        dotenv.get("PREFECT_API_URL"),
-        _at(prefect_toml, "api").get("url"),
-        _at(pyproject, "api").get("url"),
-        profile.get("PREFECT_API_URL"),
-    )
-    return next((str(url) for url in candidates if url), None)
+    found = {}
+    for variable, key in _CONNECTION.items():
+        candidates = (
+            environ.get(variable),
+            dotenv.get(variable),
+            _at(prefect_toml, "api").get(key),
+            _at(pyproject, "api").get(key),
+            profile.get(variable),
+        )
+        if (value := next((str(value) for value in candidates if value), None)) is not None:
+            found[variable] = value
+    return found
 
 
 def _active_profile(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assay.errors import InputError
-from assay.server import process, record
+from assay.server import process, record, worker
 from assay.server.lifecycle import (
     LOOPBACK,
     Announce,
@@ -16,6 +16,7 @@ from assay.server.lifecycle import (
     wait_until_ready,
 )
 from assay.server.reach import Server, is_loopback, is_ready, server_of
+from assay.server.service import worker_folder
 from assay.server.settings import has_auth, require_auth
 
 
@@ -67,7 +68,11 @@ def start(
 
 
 def stop(workspace: Path, *, announce: Announce) -> bool:
-    """Stop the workspace's server if it runs; its data stay. True if one was stopped."""
+    """Stop the workspace's worker and then its server; data stay. True if a server was stopped.
+
+    In that order, so that the runs that are stopped with the worker can say so to the server.
+    """
+    worker.stop(worker_folder(workspace), announce=announce)
     folder = record.server_folder(workspace)
     if not folder.is_dir():
         announce("no Prefect server of this workspace is running")

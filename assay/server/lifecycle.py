@@ -7,6 +7,7 @@ from pathlib import Path
 from assay.errors import CannotEvaluate
 from assay.server import process, record
 from assay.server.port import listen
+from assay.server.programs import log_end
 from assay.server.reach import Server, is_ready, server_of
 from assay.server.settings import names_a_database
 
@@ -17,7 +18,6 @@ Progress = Callable[[float], None]
 _POLL_S = 0.25
 _TELL_EVERY_S = 5.0
 _START_TIMEOUT_S = 180.0
-_LOG_LINES = 15
 
 
 def begin(
@@ -123,10 +123,8 @@ def _spawn(folder: Path, *, announce: Announce, environ: Mapping[str, str], host
 
 def _did_not_start(server: Server, what: str) -> CannotEvaluate:
     log = server.folder / "server.log"
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    end = "\n".join(f"    {line}" for line in text.splitlines()[-_LOG_LINES:])
     return CannotEvaluate(
-        f"the local Prefect server {what}; the end of {log}:\n{end}",
+        f"the local Prefect server {what}; the end of {log}:\n{log_end(log)}",
         mend="read that log; then `assay server stop` and try again, or name a server of "
         "yours in PREFECT_API_URL",
     )

@@ -5,11 +5,7 @@ pid, a copied workspace and a lost record cannot mislead, and nothing else is ev
 signalled.
 """
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from assay.server.programs import arguments_of, end, launch
 from assay.server.record import Record, read, write
 from assay.server.settings import has_auth, server_environment
 
@@ -29,32 +26,16 @@ _CLOCK_SLACK_S = 2.0
 def spawn(
     folder: Path, *, listener: socket.socket, host: str, environ: Mapping[str, str]
 ) -> Record:
-    """Start the server on an already listening socket and write down that it runs.
-
-    The process hears nothing of ours: a session of its own (no Ctrl-C, no hang-up), no
-    descriptor but the socket (nobody who reads our output waits for it), its output
-    in `server.log`. The one before is kept as `server.log.1`.
-    """
+    """Start the server on an already listening socket and write down that it runs."""
     port = listener.getsockname()[1]
-    log = folder / "server.log"
-    if log.exists():
-        log.replace(folder / "server.log.1")
-    auth = has_auth(environ)
-    arguments = [str(folder), host, str(port), "auth" if auth else "open"]
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [sys.executable, "-P", "-m", _PROGRAM, *arguments, str(listener.fileno())],
-            cwd=folder,
-            env=server_environment(environ, folder=folder, host=host, port=port),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=(listener.fileno(),),
-            start_new_session=True,
-        )
-    # It is meant to outlive us; as long as no result is known, Popen warns about that.
-    process.returncode = 0
-    spawned = psutil.Process(process.pid)
+    arguments = [str(folder), host, str(port), "auth" if has_auth(environ) else "open"]
+    spawned = launch(
+        _PROGRAM,
+        [*arguments, str(listener.fileno())],
+        log=folder / "server.log",
+        environ=server_environment(environ, folder=folder, host=host, port=port),
+        pass_fds=(listener.fileno(),),
+    )
     _until_recognised(spawned, folder)
     record = _described(spawned, arguments)
     write(folder, record)
@@ -73,24 +54,13 @@ def find(folder: Path) -> Record | None:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if _serves(process, folder):
-                return _described(process, _arguments(process))
+                return _described(process, arguments_of(process, _PROGRAM))
     return None
 
 
 def terminate(record: Record, *, patience_s: float = 15.0) -> bool:
     """End a process that `find` has just returned; True if it had to be killed."""
-    try:
-        process = psutil.Process(record.pid)
-        process.terminate()
-        process.wait(patience_s)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(record.pid, signal.SIGKILL)  # it leads a group of its own
-        process.wait(patience_s)
-        return True
-    return False
+    return end(record.pid, patience_s=patience_s)
 
 
 def _until_recognised(spawned: psutil.Process, folder: Path) -> None:
@@ -116,14 +86,8 @@ def _described(process: psutil.Process, arguments: Sequence[str]) -> Record:
     )
 
 
-def _arguments(process: psutil.Process) -> list[str]:
-    """What follows our program's name on the command line; empty for other programs."""
-    command = process.cmdline()
-    return command[command.index(_PROGRAM) + 1 :] if _PROGRAM in command else []
-
-
 def _serves(process: psutil.Process, folder: Path) -> bool:
-    arguments = _arguments(process)
+    arguments = arguments_of(process, _PROGRAM)
     if not arguments:
         return False
     try:

@@ -4,32 +4,28 @@ Started by `assay.server.process` only, with its working directory and environme
 ready and the listening socket inherited as descriptor FD.
 """
 
-import fcntl
 import gc
 import importlib
-import os
-import signal
 import socket
 import sys
-import threading
-import time
 from pathlib import Path
 
 import uvicorn
 
 from assay.server.gate import Application, Gate
+from assay.server.patience import Patience
 from assay.server.reach import is_loopback
+from assay.server.tenancy import claim, end_with_the_folder
 
-_LOOK_EVERY_S = 5.0
 _SHUTDOWN_S = 5
 
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop or until the folder is deleted."""
     _, host, _, _, descriptor = arguments
-    with Path("serving").open("w", encoding="utf-8") as claim:
-        _claim_folder(claim.fileno())
-        threading.Thread(target=_end_with_the_folder, daemon=True).start()
+    with Path("serving").open("w", encoding="utf-8") as held:
+        claim(held, program="Prefect server")
+        end_with_the_folder(patience_s=2 * _SHUTDOWN_S)
         gc.disable()  # importing and migrating make much and drop little: a tenth quicker
         config = uvicorn.Config(
             lambda: _application(host),
@@ -51,30 +47,7 @@ class _Server(uvicorn.Server):
 def _application(host: str) -> Application:
     # By name: only this process may load Prefect, the rest of `assay` never does.
     prefect_server = importlib.import_module("prefect.server.api.server")
-    return Gate(prefect_server.create_app(), loopback_only=is_loopback(host))
-
-
-def _claim_folder(descriptor: int) -> None:
-    """Two servers on one SQLite file would run every schedule twice.
-
-    Also tells of a server that cannot be seen from here (outside of this container).
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit("another Prefect server, perhaps out of sight from here, serves this folder")
-
-
-def _end_with_the_folder() -> None:
-    """Nobody can find, use or stop a server whose workspace was deleted: end it."""
-    while True:
-        time.sleep(_LOOK_EVERY_S)
-        try:
-            Path.cwd()
-        except FileNotFoundError:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(2 * _SHUTDOWN_S)
-            os._exit(1)
+    return Gate(Patience(prefect_server.create_app()), loopback_only=is_loopback(host))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from assay.server.record import Record, read, write
 
 DELETED_FOLDER = """
 import os, sys
-from assay.server import serve
-serve._LOOK_EVERY_S = 0.01
+from assay.server import tenancy
+tenancy._LOOK_EVERY_S = 0.01
 os.chdir(sys.argv[1])
 os.rmdir(sys.argv[1])
-serve._end_with_the_folder()
+tenancy._watch(1)
 """
 
 

@@ -13,7 +13,7 @@ from assay.config import load_config
 from assay.decision import Decision
 from assay.history import whoami
 from assay.promotion import Consent
-from tasks.warnings import warn
+from tasks.notices import warn
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)

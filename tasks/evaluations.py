@@ -16,8 +16,8 @@ from assay.errors import CannotEvaluate
 from assay.evaluation import Evaluation, open_evaluation
 from assay.plan import Plan, Request, settle, settle_as
 from assay.prompts import lock_prompts
+from tasks.notices import warn
 from tasks.progress import Progress
-from tasks.warnings import warn
 
 
 def evaluation_name() -> str:

@@ -10,12 +10,12 @@ from prefect.logging import get_run_logger
 from assay.decision import Decision
 from assay.decision.outcome import awaiting_approval, not_switched, switched
 from assay.decision.ranking import rank
-from assay.errors import AssayError, CannotEvaluate
+from assay.errors import AssayError, CannotEvaluate, ConfigChanged
 from assay.history import PROMOTE, Cause, whoami
-from assay.live import switch
+from assay.live import read_pointers, switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
-from tasks.warnings import warn
+from tasks.notices import warn
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
@@ -39,10 +39,6 @@ def _carried_out(plan: Plan, decision: Decision) -> Decision:
     if prompts.active not in (plan.baseline.ref, candidate):
         # What was shown is that it is no worse than another prompt than production's.
         return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
-    rollout = plan.config.rollout
-    if rollout.approval == "manual" and prompts.active != candidate:
-        deadline = datetime.now(UTC) + timedelta(hours=rollout.approval_hours)
-        return awaiting_approval(decision, deadline=deadline)
     to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(candidate)
     cause = Cause(
         action=PROMOTE,
@@ -54,6 +50,8 @@ def _carried_out(plan: Plan, decision: Decision) -> Decision:
         evidence_sha256=folder_of(plan).evidence_sha256(),
     )
     try:
+        if plan.config.rollout.approval == "manual" and prompts.active != candidate:
+            return _waiting(plan, decision)
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
     except CannotEvaluate as refused:
         here = f"assay promote {candidate} --evaluation {plan.evaluation_id}"
@@ -66,6 +64,14 @@ def _carried_out(plan: Plan, decision: Decision) -> Decision:
         get_run_logger().info("rollout.after_switch: %s", done.output)
     before = done.entry.before if done.entry else done.before
     return switched(decision, before=before.active, after=done.after.active)
+
+
+def _waiting(plan: Plan, decision: Decision) -> Decision:
+    """Waiting for a person, who could not approve what is no longer there to be switched."""
+    if read_pointers(plan.config.path).sha256 != plan.config_sha256:
+        raise ConfigChanged(f"{plan.config.path}: changed meanwhile; evaluate again")
+    hours = plan.config.rollout.approval_hours
+    return awaiting_approval(decision, deadline=datetime.now(UTC) + timedelta(hours=hours))
 
 
 def _not_switched(decision: Decision, why: str) -> Decision:

@@ -73,6 +73,15 @@ def test_what_was_guessed_is_printed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "gates: the defaults\n" in err
 
 
+def test_a_log_with_hashes_of_its_golden_tasks_is_compared(tmp_path: Path) -> None:
+    """Columns as the reader gives them, which is not as an evaluation's files hold them."""
+    log = [{**run, "golden_task_hash": run["task_id"]} for run in runs(repeats=3)]
+    assert compare(tmp_path, log)[0] in (0, 3)
+    exit_code, decision = compare(tmp_path, changed(log, golden_task_hash="another"))
+    assert exit_code == 3
+    assert "not comparable: golden_task_hash" in decision["reason"]
+
+
 def test_an_agent_against_itself_is_not_rejected(tmp_path: Path) -> None:
     """A gate that cries wolf gets switched off."""
     codes = [compare(tmp_path, runs(seed, success=0.8))[0] for seed in range(8)]

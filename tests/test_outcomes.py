@@ -19,9 +19,9 @@ from assay.decision.outcome import awaiting_approval, switched
 from assay.history import read_history
 from assay.live import read_pointers
 from assay.prompts import read_lock
+from tasks.notices import listener
 from tasks.states import named_state, state_name
 from tasks.switching import switch_prompts
-from tasks.warnings import listener
 from tests.carrying_out import planned
 from tests.commands import COLD, Assay
 from tests.conftest import ROOT, Find, Workspace
@@ -67,6 +67,18 @@ def test_with_manual_approval_a_promote_switches_nothing_and_waits(workspace: Wo
 
 
 @pytest.mark.usefixtures("quiet")
+def test_nobody_is_asked_to_approve_what_would_be_refused(workspace: Workspace) -> None:
+    """The config was edited while the runs were made: that is said at once, not after a click."""
+    here = extended(workspace(), MANUAL)
+    plan = planned(here, "v15")
+    extended(here, "# edited\n")
+    decision = switch_prompts.fn(plan, [promoting(plan)], best=False)[0]
+    assert decision.approval is None
+    assert "; not switched: " in decision.reason
+    assert "changed meanwhile; evaluate again" in decision.reason
+
+
+@pytest.mark.usefixtures("quiet")
 def test_what_the_command_after_a_switch_says_is_heard(workspace: Workspace) -> None:
     """At a terminal nobody sees the flow run's log."""
     heard: list[str] = []
@@ -89,7 +101,7 @@ def test_what_cannot_be_written_is_not_switched_and_says_what_to_do(
     plan = planned(here, "v15")
     (here / in_the_way).mkdir()  # in the way of the file that is written first, for root too
     before = (here / "assay.yaml").read_bytes()
-    decision = switch_prompts.fn(plan, promoting(plan))
+    decision = switch_prompts.fn(plan, [promoting(plan)], best=False)[0]
     assert (decision.verdict, decision.switched) == ("promote", None)
     assert "; not switched: " in decision.reason
     assert "cannot be written" in decision.reason
@@ -108,7 +120,7 @@ def test_a_config_that_is_gone_or_broken_by_then_does_not_lose_the_decision(
     here = workspace()
     plan = planned(here, "v15")
     (here / "assay.yaml").unlink()
-    decision = switch_prompts.fn(plan, promoting(plan))
+    decision = switch_prompts.fn(plan, [promoting(plan)], best=False)[0]
     assert (decision.verdict, decision.switched) == ("promote", None)
     assert "; not switched: " in decision.reason
 

@@ -19,10 +19,7 @@ from assay.plan import Plan
 from assay.server import api_url_from_outside, begin, client_environment, wait_until_ready
 
 if TYPE_CHECKING:
-    from prefect import State
-
     from assay.decision import Outcome
-    from assay.nights.document import Night
 
 PREFECT_DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "2",
@@ -121,16 +118,16 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Outcome":
         return outcome
 
 
-def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> "State[Night]":
-    """Run the nightly flow, its progress shown; the state that it ended in.
+def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> Any:
+    """Run the nightly flow, its progress shown; Prefect's state that it ended in, with the night.
 
     Raises:
         CannotEvaluate: Prefect failed.
     """
     from flows.nightly import nightly
+    from tasks.notices import listener
     from tasks.outages import OUTAGES, give_up_soon
     from tasks.progress import watcher
-    from tasks.warnings import listener
 
     give_up_soon()
     with _progress(say) as bar:
@@ -139,8 +136,7 @@ def run_nightly(config: Path, say: Screen, *, max_concurrency: int | None) -> "S
         listener.set(lambda text: say.print(f"warning: {text}", markup=False, soft_wrap=True))
         try:
             night: Any = nightly(str(config), max_concurrency=max_concurrency, return_state=True)
-            state: State[Night] = asyncio.run(night)  # typed as if the state held a state
-            return state
+            return asyncio.run(night)
         except OUTAGES as outage:
             raise CannotEvaluate(
                 f"the Prefect server failed: {type(outage).__name__}: {outage}",
@@ -160,8 +156,8 @@ def _progress(say: Screen) -> Progress:
 
 def _watched(plan: Plan, say: Screen, parameters: Mapping[str, Any]) -> "Outcome":
     from flows import evaluate as flow_module
+    from tasks.notices import listener
     from tasks.progress import watcher
-    from tasks.warnings import listener
 
     with _progress(say) as bar:
         runs = bar.add_task("runs", total=plan.n_runs)

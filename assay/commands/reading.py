@@ -42,7 +42,7 @@ def status(arguments: argparse.Namespace) -> int:
     if awaiting := list(waiting(found, config_sha256=config.sha256, now=datetime.now(UTC))):
         print("\nawaiting approval")
         for one in awaiting:
-            until = f"{one.deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            until = f"{one.deadline:%Y-%m-%d %H:%M} UTC"
             line = f"{one.candidate} until {until}: assay approve {one.evaluation_id}"
             print(f"  {_one_line(line)}")
     if found:

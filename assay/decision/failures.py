@@ -17,8 +17,8 @@ FELL_FAR = 1 / 3
 an early look when its baseline happened to fail once or twice (9 % of such evaluations)."""
 _ROUNDING = 1e-9
 MIN_REPEATS = 3
-TELLING = 6
-"""Repeats in which a task that passes two times of five fails every time with .6^6 = 4.7 %."""
+TELLING = 10
+"""Repeats in which a task that passes two times of five fails every time with .6^10 = .6 %."""
 CONFIRMED = 2
 """Repeats, all of which fail, after which a critical task's failure is no fluke."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,7 @@ class Waiting:
     evaluation_id: str
     candidate: str
     deadline: datetime
+    """In UTC."""
 
 
 def waiting(
@@ -34,19 +35,24 @@ def waiting(
         now: With a time zone.
     """
     for folder in islice(folders, LOOKED_AT):
-        decision = _awaiting(folder)
-        if decision is None or (folder.header() or {}).get("config_sha256") != config_sha256:
+        found = _waiting(folder)
+        if found is None or now > found.deadline:
             continue
-        deadline = datetime.fromisoformat(decision["approval"]["deadline"])
-        if now <= deadline:
-            candidate = "{name}:{version}".format(**decision["candidate"])
-            yield Waiting(folder.evaluation_id, candidate, deadline)
+        if (folder.header() or {}).get("config_sha256") == config_sha256:
+            yield found
 
 
-def _awaiting(folder: EvaluationFolder) -> dict[str, Any] | None:
+def _waiting(folder: EvaluationFolder) -> Waiting | None:
     try:
         kept: dict[str, Any] = orjson.loads(folder.decision.read_bytes())
         decisions: list[dict[str, Any]] = kept.get("decisions", [kept])
-        return next(one for one in decisions if (one.get("approval") or {})["state"] == "awaiting")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        awaits = [
+            one for one in decisions if (one.get("approval") or {}).get("state") == "awaiting"
+        ]
+        if not awaits:
+            return None
+        deadline = datetime.fromisoformat(awaits[0]["approval"]["deadline"]).astimezone(UTC)
+        candidate = "{name}:{version}".format(**awaits[0]["candidate"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # no verdict, nobody to approve, or damaged: none of it hides the others
+    return Waiting(folder.evaluation_id, candidate, deadline)

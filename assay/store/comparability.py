@@ -69,7 +69,7 @@ def _on_same_tasks(arms: list[pa.Table], field: str) -> list[pa.Table]:
     ids = "golden_task_id"
     others = (arms[1], arms[0])
     return [
-        arm.filter(pc.is_in(arm[ids], value_set=pc.unique(other[ids])))
+        arm.filter(pc.is_in(arm[ids], value_set=pc.unique(other[ids]).cast(pa.string())))
         for arm, other in zip(arms, others, strict=True)
     ]
 

@@ -4,6 +4,7 @@ Nested objects become columns `outer.inner`. Only columns that somebody asks for
 a log may carry gigabytes of transcripts.
 """
 
+import codecs
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from assay.wording import one_line
 
 MAX_BYTES_OF_A_LINE = 64 * 2**20
 MAX_NESTING = 2
+"""Objects within which the list of runs is looked for."""
+MAX_INDENT = 64
+MAX_DEPTH = 5_000
+"""Arrow's reader crashed the process at 20,000."""
 FORMATS = "give .jsonl, .csv, .parquet or a folder of .parquet"
 
 Wanted = Callable[[Sequence[str]], Collection[str]]
@@ -101,11 +106,12 @@ def _parquet(path: Path, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
 
 
 def _csv(path: Path, texts: Is) -> pa.Table:
-    with pyarrow.csv.open_csv(path) as reader:
+    blocks = pyarrow.csv.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
+    with pyarrow.csv.open_csv(path, read_options=blocks) as reader:
         names = reader.schema.names
     kept = {name: pa.string() for name in names if texts(name)}
     options = pyarrow.csv.ConvertOptions(column_types=kept)
-    return pyarrow.csv.read_csv(path, convert_options=options)
+    return pyarrow.csv.read_csv(path, read_options=blocks, convert_options=options)
 
 
 def _json(path: Path, wanted: Wanted) -> pa.Table:
@@ -113,10 +119,31 @@ def _json(path: Path, wanted: Wanted) -> pa.Table:
         return _table(_objects(enumerate(whole, start=1), path), wanted)
     options = pyarrow.json.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
     try:
-        return pyarrow.json.read_json(path, read_options=options)
+        if _is_safe_for_arrow(path):
+            table = pyarrow.json.read_json(path, read_options=options)
+            table.validate(full=True)  # it takes text that is not UTF-8
+            return table
     except pa.ArrowException:
-        # Any column that changes its type makes it give up; Python's reader is slower.
-        return _table(_objects(_values(path), path), wanted)
+        # Any column that changes its type makes it give up. Python's reader is slower, and
+        # knows the line.
+        pass
+    return _table(_objects(_values(path), path), wanted)
+
+
+def _is_safe_for_arrow(path: Path) -> bool:
+    """Whether each line is an object and none may be nested so deeply that the reader crashes.
+
+    Arrow's reader is recursive, and dereferences nothing at a line that is a bare `null`.
+    """
+    with path.open("rb") as lines:
+        return all(_is_safe_line(line) for line in lines)
+
+
+def _is_safe_line(line: bytes) -> bool:
+    start = line[:MAX_INDENT].lstrip()[:1]
+    if start != b"{":
+        return not line.strip()
+    return len(line) <= 2 * MAX_DEPTH or line.count(b"[") + line.count(b"{") <= MAX_DEPTH
 
 
 def _list_of_runs(path: Path) -> list[Any] | None:
@@ -156,7 +183,7 @@ def _objects(values: Iterable[tuple[int, Any]], path: Path) -> Iterator[dict[str
 
 def _values(path: Path) -> Iterator[tuple[int, Any]]:
     """With their numbers: of the line, or in the list."""
-    raw = path.read_bytes()
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     if raw.lstrip()[:1] == b"[":
         yield from enumerate(_parsed(raw, path=path, line=None), start=1)
         return

@@ -15,6 +15,11 @@ NO = ("false", "f", "no", "n", "fail", "failed", "failure", "0", "0.0")
 UNKNOWN = ("", "null", "none", "nan", "n/a", "na")
 
 
+MOST = 1e15
+"""More than any run can use, and far from where the square of a square has no number."""
+LEAST = 1e-15
+"""Less than this is nothing, for the same reason."""
+
 TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -31,7 +36,7 @@ def numbers(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
 
     Raises:
         Unfit: It holds no numbers.
-        InputError: A value is no number, infinite or negative.
+        InputError: A value is no number, negative, or impossibly large.
     """
     column = _plain(column)
     if not (_is_number(column.type) or pa.types.is_string(column.type)):
@@ -40,9 +45,11 @@ def numbers(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
         column = _without_unknown(column)
     try:
         values = pc.cast(column, pa.float64(), safe=False)
-    except pa.ArrowException as refused:
-        problem = f"column {one_line(name)}: {one_line(str(refused), max_chars=200)}"
-        raise InputError(problem, mend="write numbers, and null where it is not known") from None
+    except pa.ArrowException:
+        raise _no_number(column, name) from None
+    is_nothing = pc.and_(pc.greater(values, 0.0), pc.less(values, LEAST))
+    if pc.any(is_nothing).as_py():
+        values = pc.if_else(is_nothing, 0.0, values)
     is_nan = pc.is_nan(values)
     if pc.any(is_nan).as_py():
         values = pc.if_else(is_nan, pa.scalar(None, pa.float64()), values)
@@ -92,7 +99,7 @@ def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
         raise Unfit(f"holds {column.type}") from None
 
 
-def yes_or_no(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
+def yes_or_no(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """True, false or null, from booleans, 1 and 0, or words such as `pass`.
 
     Raises:
@@ -103,7 +110,10 @@ def yes_or_no(column: pa.ChunkedArray, *, name: str) -> pa.ChunkedArray:
         return column
     if pa.types.is_string(column.type):
         return _from_words(column)
-    values = numbers(column, name=name)
+    if not _is_number(column.type):
+        raise Unfit(f"holds {column.type}")
+    values = pc.cast(column, pa.float64(), safe=False)
+    values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
     is_yes, is_no = pc.equal(values, 1.0), pc.equal(values, 0.0)
     if not pc.all(pc.or_(is_yes, is_no), min_count=0).as_py():
         raise Unfit("holds numbers other than 0 and 1")
@@ -120,13 +130,27 @@ def _from_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _require_amounts(values: pa.ChunkedArray, limits: pa.StructScalar, name: str) -> None:
-    least, most = limits["min"].as_py(), limits["max"].as_py()
-    if least >= 0 and most != float("inf"):
+    if limits["min"].as_py() >= 0 and limits["max"].as_py() <= MOST:
         return
-    wrong = pc.or_(pc.less(values, 0.0), pc.is_inf(values))
+    wrong = pc.or_(pc.less(values, 0.0), pc.greater(values, MOST))
     row = pc.index(wrong, True).as_py()
     problem = f"column {one_line(name)}: run {row + 1} holds {values[row].as_py():g}"
-    raise InputError(problem, mend="amounts are finite and not negative; null is not known")
+    mend = f"amounts are not negative, and at most {MOST:g}; null is not known"
+    raise InputError(problem, mend=mend)
+
+
+def _no_number(column: pa.ChunkedArray, name: str) -> InputError:
+    """The first of these texts that is none."""
+    for number, text in enumerate(column.to_pylist(), start=1):
+        try:
+            pa.scalar(text, pa.string()).cast(pa.float64())
+        except pa.ArrowException:
+            shown = one_line(text, max_chars=60)
+            problem = f"column {one_line(name)}: run {number} holds {shown!r}, which is no number"
+            break
+    else:
+        problem = f"column {one_line(name)} holds something that is no number"
+    return InputError(problem, mend="write numbers, and null where it is not known")
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

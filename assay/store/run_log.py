@@ -147,7 +147,7 @@ def _typed(column: pa.ChunkedArray, ours: str, name: str) -> pa.ChunkedArray:
         case "prompt_id" | "golden_task_id" | "stop_reason":
             return texts(column)
         case "success":
-            return yes_or_no(column, name=name)
+            return yes_or_no(column)
         case "tool_calls":
             return counts(column, name=name)
         case _:

@@ -206,12 +206,14 @@ def test_missing_metrics_stay_missing(tmp_path: Path, missing: float | None) -> 
     assert column(read(jsonl(tmp_path, runs)), "total_tokens")[3] is None
 
 
-@pytest.mark.parametrize("bad", [float("inf"), -1, "many", 2**70 * 10**300])
-def test_impossible_metrics_are_refused_with_the_column(tmp_path: Path, bad: Any) -> None:
+@pytest.mark.parametrize("bad", [float("inf"), -1, "many", 2**70 * 10**300, 1e300])
+def test_impossible_metrics_are_refused_with_the_column_and_the_run(
+    tmp_path: Path, bad: Any
+) -> None:
     """An infinity would make every mean infinite; a -1 mostly stands for not known."""
     runs = rows()
     runs[3]["total_tokens"] = bad
-    with pytest.raises(InputError, match="total_tokens") as refused:
+    with pytest.raises(InputError, match="total_tokens: run 4 holds") as refused:
         read(jsonl(tmp_path, runs))
     assert "null" in (refused.value.mend or "")
 
@@ -236,6 +238,7 @@ def test_success_is_yes_no_or_unknown(
 
 def test_a_graded_reward_is_no_success_and_is_said(tmp_path: Path) -> None:
     """What .5 means nobody told us; the tokens can be compared all the same."""
+    assert set(column(read(jsonl(tmp_path, rows(reward=-1))), "success")) == {None}
     log = read(jsonl(tmp_path, rows(reward=0.5)))
     assert set(column(log, "success")) == {None}
     assert log.sources["success"] == "none (reward holds numbers other than 0 and 1)"
@@ -269,6 +272,10 @@ def test_a_missing_column_is_named_with_the_columns_there_are(
         ("empty.jsonl", b"", "no runs"),
         ("broken.jsonl", b'{"prompt": "v1"}\n{"prompt": \n', "2: not valid JSON"),
         ("text.jsonl", b'"just text"\n', "1: a run is a JSON object"),
+        ("null.jsonl", b"null\n", "1: a run is a JSON object"),
+        ("null.jsonl", b'{"prompt": "v1"}\nnull\n', "2: a run is a JSON object"),
+        ("deep.jsonl", b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}\n", "1: not valid JSON"),
+        ("latin.jsonl", b'{"prompt": "v1", "task": "\xe9", "tokens": 1}\n', "1: not valid JSON"),
         ("binary.parquet", b"PAR1 not really", "cannot be read"),
         ("header.csv", b"prompt,task,tokens\n", "no runs"),
         ("runs.xlsx", b"x", "'.xlsx' is no run log"),
@@ -292,6 +299,16 @@ def test_a_run_without_a_prompt_is_refused(tmp_path: Path) -> None:
     runs[2]["prompt_id"] = None
     with pytest.raises(InputError, match="a run has no prompt"):
         read(jsonl(tmp_path, runs))
+
+
+def test_a_byte_order_mark_and_a_huge_cell_are_read(tmp_path: Path) -> None:
+    """Spreadsheets write the one, transcripts are the other."""
+    marked = tmp_path / "runs.json"
+    marked.write_bytes(b"\xef\xbb\xbf" + json.dumps(rows()).encode())
+    assert len(read(marked).runs) == 8
+    huge = tmp_path / "runs.csv"
+    huge.write_text(f"prompt,task,tokens,output\nv1,a,5,{'x' * 2**21}\nv2,a,6,\n")
+    assert column(read(huge), "total_tokens") == [5.0, 6.0]
 
 
 def test_a_folder_of_parquet_is_one_log(tmp_path: Path) -> None:

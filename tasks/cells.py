@@ -14,7 +14,6 @@ from prefect.cache_policies import NO_CACHE
 
 from assay.evaluation import Evaluation, Round
 
-
 CANCELLED_UNBEGUN = "Task run is not set"
 """What Prefect's ValueError says of a task run that is cancelled before it began."""
 

@@ -4,13 +4,19 @@ from prefect import flow
 
 from assay.decision import Outcome
 from assay.gates import Scope
+from tasks.announcing import announce, tell_of_failure
 from tasks.cells import make_runs
 from tasks.decisions import look, publish, settled
 from tasks.evaluations import begin, evaluation_name, request, under_way
 from tasks.switching import switch_prompts
 
 
-@flow(flow_run_name=evaluation_name, persist_result=False)
+@flow(
+    flow_run_name=evaluation_name,
+    persist_result=False,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
+)
 async def evaluate(
     candidate: str,
     baseline: str = "active",
@@ -61,4 +67,6 @@ async def evaluate(
             evaluation.settle(settled(decisions))
         if switch:
             decisions = switch_prompts(plan, decisions, best=switch_best)
-        return await publish(plan, decisions)
+        outcome = await publish(plan, decisions)
+    await announce(plan, outcome)
+    return outcome

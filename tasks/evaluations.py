@@ -15,6 +15,7 @@ from prefect.runtime import flow_run
 from assay.evaluation import Evaluation, open_evaluation
 from assay.plan import Plan, Request, settle, settle_as
 from assay.prompts import lock_prompts
+from tasks.flow_runs import tag_run
 from tasks.progress import Progress
 
 
@@ -56,6 +57,13 @@ def begin(request: Request, evaluation_id: str | None) -> Plan:
 @asynccontextmanager
 async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator[Evaluation]:
     """The evaluation, open for its runs; its progress is shown until the block ends."""
+    await tag_run(
+        {
+            "kind": "evaluate",
+            "prompt": [prompt.ref for prompt in plan.candidates],
+            "baseline": plan.baseline.ref,
+        }
+    )
     progress = Progress(total=plan.n_runs)
     at_once = max_concurrency or plan.config.execution.max_concurrency
     async with open_evaluation(

@@ -15,6 +15,7 @@ from assay.history import PROMOTE, Cause, whoami
 from assay.live import switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
+from tasks.events import emit_switch
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
@@ -51,6 +52,7 @@ def _switched(plan: Plan, decision: Decision) -> Decision:
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
     except (ConfigChanged, CannotEvaluate) as refused:
         return _not_switched(decision, refused.problem)
+    emit_switch(done)
     for warning in done.warnings:
         get_run_logger().warning("%s", warning)
     before = done.entry.before if done.entry else done.before

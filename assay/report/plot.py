@@ -70,13 +70,10 @@ def _at(gate: Gate) -> float | None:
 
 
 def _margins(gate: Gate, value: float | None) -> float | None:
-    """A change in margins; with a margin of 0, any rise is beyond the scale."""
+    """A change in margins, which are above 0."""
     if value is None or gate.margin is None:
         return None
-    change = value - 1.0 if gate.difference is None else value
-    if gate.margin > 0:
-        return change / gate.margin
-    return 0.0 if change == 0 else 2 * HIGH * (1 if change > 0 else -1)
+    return (value - 1.0 if gate.difference is None else value) / gate.margin
 
 
 def _x(margins: float) -> float:

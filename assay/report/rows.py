@@ -4,6 +4,7 @@ Names are bounded and free of control characters. They are still text from outsi
 shows them must see to it that they mean nothing there (markup, Markdown, HTML).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.decision.document import Decision, Gate, Task
@@ -33,7 +34,7 @@ class Sheet(NamedTuple):
     """A table: what each column holds, and its rows."""
 
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 class ExampleLines(NamedTuple):
@@ -179,7 +180,7 @@ def tasks_sheet(decision: Decision) -> Sheet | None:
     moved = moved_tasks(decision)
     if not moved:
         return None
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             clean_name(task.golden_task_id) + (" (critical)" if task.critical else ""),
             f"{task.baseline_passes}/{task.baseline_runs}",

@@ -21,7 +21,7 @@ _ESCAPED = {
     "|": "&#124;",
     **{mark: f"\\{mark}" for mark in "`*_[]~#!"},
 }
-_STRUCTURE = re.compile(r"\](?=\()|!(?=\[)|<(?=.)|`")
+_STRUCTURE = re.compile(r"\](?=\()|!(?=\[)|<(?=.)")
 
 
 def markdown_text(text: str, *, max_chars: int) -> str:

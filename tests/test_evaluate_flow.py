@@ -6,14 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.conftest import ROOT, Promoted, copy_sample
 from tests.fakes.alert_receivers import TAKEN, FakeWebhook
+from tests.prefect_api import find as prefect_api_find
+from tests.prefect_api import prefect_api
 
 pytestmark = pytest.mark.slow
 
@@ -27,23 +29,15 @@ print(decision.verdict, decision.baseline.version, decision.evaluation_id)
 """
 ALERTS = "alerts: [{kind: webhook, url_env: ALERT_URL}]\n"
 
-Find = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
+Find = Callable[[str, dict[str, Any]], Any]
 Events = Callable[[str, str, int], list[dict[str, Any]]]
 
 
 @pytest.fixture
 def find(prefect_environ: dict[str, str]) -> Iterator[Find]:
     """Asks the Prefect server for all things of a kind that a filter lets through."""
-    with httpx.Client(base_url=prefect_environ["PREFECT_API_URL"], trust_env=False) as client:
-        token = client.get("/csrf-token", params={"client": "tests"}).json()["token"]
-        client.headers.update({"Prefect-Csrf-Client": "tests", "Prefect-Csrf-Token": token})
-
-        def ask(kind: str, only: dict[str, Any]) -> list[dict[str, Any]]:
-            answer = client.post(f"/{kind}/filter", json=only).raise_for_status()
-            found: list[dict[str, Any]] = answer.json()
-            return found
-
-        yield ask
+    with prefect_api(prefect_environ) as client:
+        yield partial(prefect_api_find, client)
 
 
 @pytest.fixture
@@ -67,7 +61,7 @@ def events(find: Find) -> Events:
         found: list[dict[str, Any]] = []
         while len(found) < number:
             assert time.monotonic() < deadline, found
-            answer: Any = find("events", {"filter": {"event": {"name": [name]}}})
+            answer = find("events", {"filter": {"event": {"name": [name]}}})
             found = [one for one in answer["events"] if evaluation_id in str(one["payload"])]
         assert len(found) == number
         return found

@@ -3,6 +3,7 @@
 Each has a key, so that the Artifacts page shows every agent's latest and all before it.
 """
 
+import asyncio
 import re
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
@@ -19,27 +20,28 @@ MAX_ABOUT_CHARS = 200
 
 
 async def show_outcome(outcome: Outcome) -> None:
-    """Create the flow run's artifacts of what was decided."""
+    """Create the flow run's artifacts of what was decided, all at once."""
     decisions = decisions_of(outcome)
     agent = outcome.baseline.name
+    names = ", ".join(map(rows.candidate_name, decisions))
     about = markdown_text(
-        f"{outcome.verdict}: {', '.join(map(rows.candidate_name, decisions))} against "
-        f"{rows.baseline_name(decisions[0])}",
+        f"{outcome.verdict}: {names} against {rows.baseline_name(decisions[0])}",
         max_chars=MAX_ABOUT_CHARS,
     )
-    gates = [row for each in decisions for row in gate_rows(each)]
-    await tell(
-        acreate_markdown_artifact(
-            outcome_markdown(outcome), key=artifact_key("decision", agent), description=about
-        )
+    page = outcome_markdown(outcome)
+    tables = {
+        "gates": [row for each in decisions for row in gate_rows(each)],
+        "flips": [row for each in decisions for row in flip_rows(each)][:MAX_FLIPS],
+    }
+    key = artifact_key("decision", agent)
+    await asyncio.gather(
+        tell(acreate_markdown_artifact(page, key=key, description=about)),
+        *(
+            tell(acreate_table_artifact(table, key=artifact_key(kind, agent), description=about))
+            for kind, table in tables.items()
+            if table
+        ),
     )
-    await tell(acreate_table_artifact(gates, key=artifact_key("gates", agent), description=about))
-    if flips := [row for each in decisions for row in flip_rows(each)]:
-        await tell(
-            acreate_table_artifact(
-                flips[:MAX_FLIPS], key=artifact_key("flips", agent), description=about
-            )
-        )
 
 
 def artifact_key(kind: str, agent: str) -> str:

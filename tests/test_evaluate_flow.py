@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -217,3 +218,14 @@ def test_an_evaluation_that_could_not_be_carried_out_is_told(
     assert (alert["kind"], alert["agent"]) == ("failed", "support")
     assert "no such prompt version" in alert["text"]
     assert alert["url"].rpartition("/")[2] == alert["about"]
+
+
+def test_the_address_of_a_runs_page_holds_no_password(prefect_environ: dict[str, str]) -> None:
+    """It goes into alerts and events, and Prefect derives it from its API's address."""
+    script = "from tasks.flow_runs import run_url; print(run_url('abc'))"
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, env=prefect_environ | {"PREFECT_API_URL": "http://user:hunter2@host:1/api"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ran.stdout == "http://host:1/runs/flow-run/abc\n"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from assay.nights.document import Figures, Movement, Night, NightVerdict
 from assay.nights.trends import FIGURES, Trend, trends
-from assay.report.table import gate_name
+from assay.report.rows import gate_name
 
 STYLES = {
     NightVerdict.UNCHANGED: "bold green",

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import settings
 
 from assay import server
+from assay.server.worker import find as find_worker
 from tests.commands import WARM, Assay, Ran
 from tests.fakes.desk_server import DeskServer
 from tests.prefect_api import find as ask
 from tests.prefect_api import prefect_api
+from tests.service import InService, put_into_service
 
 settings.register_profile("assay", deadline=None)
 settings.load_profile("assay")
@@ -101,6 +103,27 @@ def desk() -> Iterator[DeskServer]:
     """A model server that the test may hold."""
     with DeskServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def in_service(
+    tmp_path_factory: pytest.TempPathFactory, clean_environ: dict[str, str]
+) -> Iterator[InService]:
+    """In service, in a folder with a space and beside modules that are named as ours are."""
+    workspace = copy_sample(tmp_path_factory.mktemp("in service") / "the desk")
+    (workspace / "tasks.py").write_text("raise SystemExit('the tasks of somebody else')\n")
+    try:
+        yield put_into_service(workspace, clean_environ)
+    finally:
+        server.stop(workspace, announce=print)
+
+
+@pytest.fixture
+def used(in_service: InService) -> InService:
+    """The session's workspace in service; brought up again if a test took it down."""
+    if find_worker(in_service.worker) is None or not server.status(in_service.workspace).ready:
+        put_into_service(in_service.workspace, in_service.environ)
+    return in_service
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ def test_a_deployment_of_an_old_checkout_fails_says_so_and_is_mended_by_one_comm
         old = {"version": "of last year", "parameters": {**deployment["parameters"], "force": True}}
         client.patch(f"/deployments/{deployment['id']}", json=old).raise_for_status()
     state = used.ended(used.click("rollback/rollback"))
-    print(state)
+
     assert (state["type"], used.config.read_bytes()) == ("CRASHED", before)
     assert "force" in state["message"]
     doctor = used.assay("doctor").stdout

@@ -4,11 +4,12 @@ from prefect import flow
 from prefect.client.schemas import State
 from prefect.states import Completed
 
+from tasks.announcing import announce_rollback
 from tasks.rolling_back import go_back
 
 
 @flow(flow_run_name="rollback: {reason}", persist_result=False)
-def rollback(reason: str = "from Prefect", config: str = "assay.yaml") -> State[None]:
+async def rollback(reason: str = "from Prefect", config: str = "assay.yaml") -> State[None]:
     """Make `prompts.rollback` active at once. Done again, it changes nothing.
 
     The version that was left is not what the next rollback goes back to.
@@ -18,6 +19,7 @@ def rollback(reason: str = "from Prefect", config: str = "assay.yaml") -> State[
         config: The `assay.yaml` to switch.
     """
     done = go_back(config, reason)
+    await announce_rollback(done, config)
     if not done.changed:
         return Completed(name="nothing to change", message=str(done.after))
     return Completed(

@@ -9,7 +9,9 @@ from tasks.rolling_back import go_back
 
 
 @flow(flow_run_name="rollback: {reason}", persist_result=False)
-async def rollback(reason: str = "from Prefect", config: str = "assay.yaml") -> State[None]:
+async def rollback(
+    reason: str = "from Prefect", config: str = "assay.yaml", version: str | None = None
+) -> State[None]:
     """Make `prompts.rollback` active at once. Done again, it changes nothing.
 
     The version that was left is not what the next rollback goes back to.
@@ -17,8 +19,10 @@ async def rollback(reason: str = "from Prefect", config: str = "assay.yaml") -> 
     Args:
         reason: Why, for the history.
         config: The `assay.yaml` to switch.
+        version: Only if this one is active, such as the one that an alarm is about; empty
+            for whichever is.
     """
-    done = go_back(config, reason)
+    done = go_back(config, reason, version)
     await announce_rollback(done, config)
     if not done.changed:
         return Completed(name="nothing to change", message=str(done.after))

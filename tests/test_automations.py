@@ -48,7 +48,10 @@ from tests.report.decided import incident, promotion
 for decision in (promotion(), incident()):
     emit_decision(decision)
 for kind in ("switch", "token_spike", "canary"):
-    alert = Alert(kind=kind, agent="support", about=kind, title=kind, at=datetime.now(UTC))
+    facts = {"canary": "support:v14"} if kind == "canary" else {}
+    alert = Alert(
+        kind=kind, agent="support", about=kind, title=kind, facts=facts, at=datetime.now(UTC)
+    )
     asyncio.run(raise_alert(alert, None))
 """
 
@@ -129,9 +132,9 @@ def test_a_rejection_and_a_token_spike_notify_whoever_is_on_call(set_off: SetOff
 
 
 def test_a_canary_alarm_runs_the_rollback_with_its_reason(set_off: SetOff) -> None:
-    """Nobody has to be awake for it."""
+    """Nobody has to be awake for it; and it names the version, for only that may be left."""
     (run,) = set_off.rollbacks
-    assert run["parameters"] == {"reason": "canary alarm: canary"}
+    assert run["parameters"] == {"reason": "canary alarm: canary", "version": "support:v14"}
 
 
 def test_a_file_that_was_not_filled_in_is_refused(

@@ -14,6 +14,9 @@ from prefect.cache_policies import NO_CACHE
 
 from assay.evaluation import Evaluation, Round
 
+CANCELLED_UNBEGUN = "Task run is not set"
+"""What Prefect's ValueError says of a task run that is cancelled before it began."""
+
 
 async def make_runs(evaluation: Evaluation, this_round: Round) -> None:
     """Make one round's runs of each of its cells, in parallel."""
@@ -48,4 +51,5 @@ async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
             for part in work:
                 group.create_task(part)
     except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        real = (each for each in failures.exceptions if str(each) != CANCELLED_UNBEGUN)
+        raise next(real, asyncio.CancelledError()) from None

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 from prefect import task
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
@@ -23,12 +22,13 @@ from assay.decision import (
 from assay.durable import replace_file
 from assay.plan import Plan, folder_of, prompt_ref
 from assay.prompts import PromptVersion
+from assay.report.plot import gates_plot
 from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import allowed, differences
 from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
 from assay.versions import versions
-from tasks.progress import tell
+from tasks.artifacts import show_outcome
 
 
 @task(task_run_name="look {number}", persist_result=False, cache_policy=NO_CACHE)
@@ -91,14 +91,6 @@ async def publish(plan: Plan, decisions: Sequence[Decision]) -> Outcome:
     folder = folder_of(plan)
     replace_file(folder.decision, f"{outcome.model_dump_json(indent=2)}\n".encode())
     folder.tapes.unlink(missing_ok=True)
-    for each in decisions_of(outcome):
-        await tell(acreate_markdown_artifact(markdown(each), description="Decision"))
+    replace_file(folder.plot, gates_plot(decisions_of(outcome)).encode())
+    await show_outcome(outcome)
     return outcome
-
-
-def markdown(decision: Decision) -> str:
-    """The verdict for the flow run's page; what comes from files stands in a code block."""
-    reason = decision.reason.replace("`", "'")
-    switched = decision.switched
-    after = f"\n\nactive: `{switched.before}` -> `{switched.after}`" if switched else ""
-    return f"# {decision.verdict}\n\n```\n{reason}\n```{after}\n"

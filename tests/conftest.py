@@ -6,10 +6,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import settings
 
@@ -17,6 +17,8 @@ from assay import server
 from assay.server.worker import find as find_worker
 from tests.commands import WARM, Assay, Ran
 from tests.fakes.desk_server import DeskServer
+from tests.prefect_api import find as ask
+from tests.prefect_api import prefect_api
 from tests.service import InService, put_into_service
 
 settings.register_profile("assay", deadline=None)
@@ -27,7 +29,7 @@ SAMPLE = ("assay.yaml", "golden", "prompts", "support_desk")
 OURS = ("PREFECT_", "ASSAY_", "OPENAI_")
 
 Workspace = Callable[[], Path]
-Find = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
+Find = Callable[[str, dict[str, Any]], Any]
 
 
 def copy_sample(folder: Path) -> Path:
@@ -76,16 +78,8 @@ def prefect_environ(
 @pytest.fixture
 def find(prefect_environ: dict[str, str]) -> Iterator[Find]:
     """Asks the Prefect server for all things of a kind that a filter lets through."""
-    with httpx.Client(base_url=prefect_environ["PREFECT_API_URL"], trust_env=False) as client:
-        token = client.get("/csrf-token", params={"client": "tests"}).json()["token"]
-        client.headers.update({"Prefect-Csrf-Client": "tests", "Prefect-Csrf-Token": token})
-
-        def ask(kind: str, only: dict[str, Any]) -> list[dict[str, Any]]:
-            answer = client.post(f"/{kind}/filter", json=only).raise_for_status()
-            found: list[dict[str, Any]] = answer.json()
-            return found
-
-        yield ask
+    with prefect_api(prefect_environ) as client:
+        yield partial(ask, client)
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,9 @@ def _service_lines(config: Path) -> Iterator[str]:
     except NoAnswer as reason:
         yield f"deployments: unknown ({reason})"
         return
+    if len(problems) > len(wanted):  # neither the pool nor any of them is there
+        yield "deployments: none"
+        return
     for name, when in runs.items():
         yield f"deployment {name}: runs next {when}"
     for problem in problems:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from assay.nights.document import Figures, Movement, Night, NightVerdict
 from assay.nights.trends import FIGURES, Trend, trends
-from assay.report.table import gate_name
+from assay.report.rows import gate_name
 
 STYLES = {
     NightVerdict.UNCHANGED: "bold green",
@@ -20,6 +20,8 @@ STYLES = {
 }
 OPEN_STYLE = "bold yellow"
 SHOWN_NIGHTS = 10
+HEADINGS = ("tokens", "p95", "calls", "spend $", "p95 s")
+"""Of the columns of `FIGURES`, short enough for eighty columns."""
 
 
 def night_page(night: Night, *, before: Sequence[Night] = ()) -> RenderableType:
@@ -40,7 +42,7 @@ def night_page(night: Night, *, before: Sequence[Night] = ()) -> RenderableType:
 
 def nights_table(nights: Sequence[Night]) -> Table:
     """One row a night of the active prompt, the oldest first."""
-    table = _table("night (UTC)", "success", *FIGURES, "verdict")
+    table = _table("night (UTC)", "success", *HEADINGS, "verdict")
     for night in nights:
         table.add_row(
             f"{night.at:%m-%d %H:%M}",

@@ -8,7 +8,17 @@
     process     spawning, recognising and ending it
     lifecycle   begin, wait until ready, ensure
     commands    start, stop, status
-    gate, serve what runs inside the server's process
+    gate, patience, serve    what runs inside the server's process
+
+And a workspace in service, with deployments and a worker:
+
+    service     which server, and under which names
+    deployments `prefect.yaml` made out for it, and what differs on the server
+    worker      found, started, stopped
+    in_service  all of it brought up, and looked at
+    deploy, work    what runs inside the processes of these
+    programs, tenancy    background processes from outside and from inside
+    api         asking the server
 
 Prefect is not imported here: reaching a running server costs milliseconds.
 """

@@ -145,7 +145,8 @@ async def test_the_command_succeeds_when_all_are_reached(
         config.write("alerts: [{kind: slack, url_env: CHAT, on: [canary]}]\n")
     async with FakeWebhook([TAKEN]) as chat:
         exit_code, printed = await alerts_test(here, clean_environ | {"CHAT": chat.url})
-    assert (exit_code, printed) == (0, "slack (CHAT): delivered\n")
+    assert exit_code == 0
+    assert printed.endswith("slack (CHAT): delivered\n")  # Python may warn of a slow loop before
     assert chat.asked[0].body["text"].startswith("*support: a test alert*\n")
 
 

@@ -236,3 +236,11 @@ def replace_nothing(night: Night) -> Night:
     found = read_kept(night.model_dump_json())
     assert isinstance(found, Night)
     return found
+
+
+def test_no_table_is_wider_than_eighty_columns(watched: Path) -> None:
+    """A cut figure in a terminal of the usual width is no figure."""
+    night = a_night(watched, 1, factors={"v13": 1.9})
+    tables = night_markdown(night).split("\n\n")[2:-1]
+    assert len(tables) == 2
+    assert max(len(line) for table in tables for line in table.splitlines()) <= 80

@@ -58,6 +58,13 @@ class Plan:
     resumed: bool = False
     """Whether this goes on with an evaluation that was interrupted."""
 
+    def seconds_at(self, now: datetime) -> float:
+        """Since it began, kills in between included; never below 0, if the clock was set back.
+
+        It may have begun in another process: no monotonic clock is common to both.
+        """
+        return max(0.0, (now - self.created_at).total_seconds())
+
     @property
     def prompts(self) -> tuple[PromptVersion, ...]:
         """The baseline, then every candidate."""

@@ -68,7 +68,7 @@ def _decision(
         rounds=len(looks),
         stopped_early=len(looks) < len(plan.looks),
         spend_usd=total_spend_usd(runs, refs),
-        seconds=(datetime.now(UTC) - plan.created_at).total_seconds(),
+        seconds=plan.seconds_at(datetime.now(UTC)),
         seed=plan.seed,
         versions=versions(),
         looks=tuple(looks_taken(looks)),

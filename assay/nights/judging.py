@@ -64,7 +64,7 @@ def judge_night(night: NightRuns) -> Night:
         movements=moved,
         spike=jumped,
         notes=(*notes, *cache),
-        seconds=(night.now - plan.created_at).total_seconds(),
+        seconds=plan.seconds_at(night.now),
         spend_usd=total_spend_usd(night.runs, refs),
         seed=plan.seed,
         versions=versions(),

@@ -335,6 +335,17 @@ def new_evaluation_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
+def seconds_since(began: datetime, now: datetime) -> float:
+    """By the wall clock, over processes and nights; 0 where it was set back meanwhile.
+
+    >>> from datetime import timedelta
+    >>> noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    >>> seconds_since(noon, noon + timedelta(minutes=1)), seconds_since(noon, noon - timedelta(1))
+    (60.0, 0.0)
+    """
+    return max(0.0, (now - began).total_seconds())
+
+
 def prompt_ref(prompt: PromptVersion) -> PromptRef:
     """The prompt as records name it."""
     return PromptRef(name=prompt.name, version=prompt.version, prompt_id=prompt.prompt_id)

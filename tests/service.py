@@ -88,6 +88,13 @@ class InService:
             found: list[dict[str, Any]] = client.post("/flow_runs/filter", json=only).json()
             return found
 
+    def log(self, run: str) -> str:
+        """What a run's page shows as its log."""
+        with self.client() as client:
+            only = {"logs": {"flow_run_id": {"any_": [run]}}}
+            lines = client.post("/logs/filter", json=only).json()
+        return "\n".join(line["message"] for line in lines)
+
     def state(self, run: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The run's state once it is what was waited for."""
         with self.client() as client:

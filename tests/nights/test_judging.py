@@ -13,7 +13,8 @@ from assay.nights.document import Night, NightVerdict, read_kept
 from assay.nights.judging import NightRuns, judge_night
 from assay.nights.markdown import night_markdown
 from assay.nights.trends import past_nights, trends
-from assay.plan import Plan, folder_of, settle_night
+from assay.plan import Plan, folder_of
+from assay.settling import settle_night
 from assay.store.parquet import runs_table
 from tests.carrying_out import carried_out
 from tests.conftest import Workspace

@@ -20,7 +20,7 @@ from assay.decision import (
     outcome_of,
 )
 from assay.durable import replace_file
-from assay.plan import Plan, folder_of, prompt_ref
+from assay.plan import Plan, folder_of, prompt_ref, seconds_since
 from assay.prompts import PromptVersion
 from assay.report.plot import gates_plot
 from assay.store.arms import read_arm, total_spend_usd
@@ -68,7 +68,7 @@ def _decision(
         rounds=len(looks),
         stopped_early=len(looks) < len(plan.looks),
         spend_usd=total_spend_usd(runs, refs),
-        seconds=plan.seconds_at(datetime.now(UTC)),
+        seconds=seconds_since(plan.created_at, datetime.now(UTC)),
         seed=plan.seed,
         versions=versions(),
         looks=tuple(looks_taken(looks)),

@@ -14,8 +14,9 @@ from prefect.runtime import flow_run
 
 from assay.errors import CannotEvaluate
 from assay.evaluation import Evaluation, open_evaluation
-from assay.plan import Plan, Request, settle, settle_as
+from assay.plan import Plan
 from assay.prompts import lock_prompts
+from assay.settling import Request, settle, settle_as
 from tasks.flow_runs import tag_run
 from tasks.notices import warn
 from tasks.progress import Progress

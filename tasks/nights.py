@@ -23,9 +23,10 @@ from assay.nights.judging import judge_night as judged
 from assay.nights.markdown import night_markdown
 from assay.nights.pending import settled_already
 from assay.nights.trends import past_nights
-from assay.plan import Plan, Request, folder_of, settle, settle_night
+from assay.plan import Plan, folder_of
 from assay.prompts import parse_ref
 from assay.receivers import AlertKind
+from assay.settling import Request, settle, settle_night
 from assay.store.parquet import read_runs
 from tasks.alerting import raise_alert
 from tasks.artifacts import artifact_key

@@ -10,7 +10,8 @@ from assay import live
 from assay.history import PROMOTE, Cause, read_history
 from assay.live import read_pointers, switch
 from assay.nights.trends import past_nights, trends
-from assay.plan import Plan, Request, folder_of, settle
+from assay.plan import Plan, folder_of
+from assay.settling import Request, settle
 from assay.store.evaluations import RESUMABLE_FOR, find_interrupted
 from assay.store.journal import Journal
 from tests.conftest import Workspace
@@ -35,13 +36,6 @@ def begun(workspace: Workspace) -> Begun:
         return plan
 
     return begin
-
-
-def test_an_evaluation_never_took_less_than_no_time(begun: Begun) -> None:
-    """A negative number of seconds would stand in decisions and in trends for ever."""
-    plan = begun(NOW)
-    assert plan.seconds_at(BACK) == 0
-    assert plan.seconds_at(NOW + timedelta(seconds=90)) == 90
 
 
 def test_an_evaluation_that_was_killed_is_gone_on_with_though_it_begins_in_the_future(

@@ -130,19 +130,29 @@ def allowed(gate: Gate) -> str:
 
 def number(value: float | None, gate: Gate) -> str:
     """A value of the gate's metric."""
+    return figure(value, gate.metric)
+
+
+def figure(value: float | None, metric: str) -> str:
+    """A value of a metric."""
     if value is None:
         return "-"
-    if gate.metric == "success":
+    if metric == "success":
         return f"{value:.1%}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _change(value: float | None, gate: Gate) -> str:
+def shown_change(value: float | None, metric: str, *, is_ratio: bool) -> str:
+    """A change of a metric: a ratio, a difference, or how many points success rose."""
     if value is None:
         return "-"
-    if gate.metric == "success":
+    if metric == "success":
         return f"{0.0 - 100 * value:+.1f} pt"
-    return f"x{value:.2f}" if gate.ratio is not None else f"{value:+.3g}"
+    return f"x{value:.2f}" if is_ratio else f"{value:+.3g}"
+
+
+def _change(value: float | None, gate: Gate) -> str:
+    return shown_change(value, gate.metric, is_ratio=gate.ratio is not None)
 
 
 def gate_notes(decision: Decision) -> list[str]:

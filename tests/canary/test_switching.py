@@ -13,7 +13,7 @@ from assay.pointers import NO_CANARY, Canary, read_pointer_file
 from assay.way_back import rollback_target
 from tests.canary.conftest import Shop
 
-NOW = datetime(2026, 11, 25, 4, 5, 6, tzinfo=UTC)
+NOW = datetime.now(UTC)  # after the canaries of these tests, which began two hours ago
 STOP = Cause(action=CANARY_STOP, who="bo", at=NOW, reason="enough")
 
 

@@ -30,7 +30,6 @@ def test_one_command_brings_up_all_and_a_second_finds_it(used: InService) -> Non
     assert again.stdout.splitlines()[-1].startswith(f"worker running: process {worker.pid},")
     status = used.assay("server", "status").stdout
     assert "worker: running since" in status
-    assert "warning" not in status
 
 
 def test_the_form_offers_the_versions_there_are_and_knows_its_config(used: InService) -> None:

@@ -167,7 +167,8 @@ def _made_out(entry: Mapping[str, Any], service: Service) -> dict[str, Any]:
 def _text(wanted: list[Deployment]) -> str:
     document = {
         "pull": [{"prefect.deployments.steps.set_working_directory": {"directory": str(HOME)}}],
-        "deployments": [dict(deployment.fields) for deployment in wanted],
+        # Named: of a clone with a remote Prefect would take the commit.
+        "deployments": [{**each.fields, "version": _source_hash(each)} for each in wanted],
     }
     return _HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 

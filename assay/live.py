@@ -87,10 +87,19 @@ def switch(path: Path, *, to: Pointers, expect: Pointers | str, cause: Cause) ->
     return _with_aftermath(path, done)
 
 
-def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
+def rollback(
+    path: Path, *, reason: str, who: str, now: datetime, leaving: str | None = None
+) -> Switch:
     """Make `prompts.rollback` of the config at `path` active; done again, it changes nothing.
 
     A version whose text is gone or was changed is refused: production could not load it.
+
+    Args:
+        path: The config.
+        reason: For the history.
+        who: Asks for it.
+        now: With a time zone.
+        leaving: Only if this version is active; None for whichever is.
 
     Raises:
         InputError: The config cannot be read, or the version to go back to cannot be used.
@@ -100,8 +109,14 @@ def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
         pointers = file.snapshot.pointers
         history = settle(file.real, file.says)
         to = rollback_target(pointers, history.entries)
-        if to == pointers:
-            return Switch(changed=False, before=to, after=to, entry=None, warnings=history.warnings)
+        if to == pointers or (leaving is not None and leaving != pointers.active):
+            return Switch(
+                changed=False,
+                before=pointers,
+                after=pointers,
+                entry=None,
+                warnings=history.warnings,
+            )
         prompt_ids, warnings = _check_usable(file, to.active)
         cause = Cause(action=ROLLBACK, who=who, at=now, reason=reason, prompt_ids=prompt_ids)
         done = _carry_out(file, history, to=to, cause=cause)

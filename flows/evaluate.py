@@ -61,10 +61,11 @@ async def evaluate(
         over_nights: Whether it goes on tonight where it was inconclusive last night.
         evaluation_id: An interrupted evaluation to finish; empty begins a new one.
     """
+    place = work_beside(config)
     asked = request(
         [candidate, *(more_candidates or [])],
         baseline,
-        work_beside(config),
+        place.config,
         repeats=repeats,
         seed=seed,
         scope=scope,
@@ -78,7 +79,7 @@ async def evaluate(
             decisions = look(plan, this_round.number, evaluation.budget_spent)
             evaluation.settle(settled(decisions))
         if switch:
-            decisions = switch_prompts(plan, decisions, best=switch_best)
+            decisions = switch_prompts(plan, decisions, place, best=switch_best)
         outcome = await publish(plan, decisions)
     await announce(plan, outcome)
     return named_state(outcome)

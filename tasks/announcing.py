@@ -64,26 +64,25 @@ async def _announce_switch(done: Switch, kind: AlertKind, config: str) -> None:
 
 
 async def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - a hook's signature
-    """Raise a `failed` alert for an evaluation that was not carried out; never raises itself.
+    """Raise a `failed` alert for a flow run that was not carried out; never raises itself.
 
     A run without a deployment that crashed was interrupted at somebody's terminal: no news.
     """
     if state.is_crashed() and flow_run.deployment_id is None:
         return
     try:
-        alert = _failure(flow_run, why=await _why(state))
-        await raise_alert(alert, _config(flow_run))
+        config = _config_at(flow_run.parameters.get("config", "assay.yaml"))
+        await raise_alert(_failure(flow_run, config, why=await _why(state)), config)
     except Exception as bug:  # noqa: BLE001 - a hook: what it raises would only hide the failure
         get_logger("assay").warning("nobody was told of the failure: %s", type(bug).__name__)
 
 
-def _failure(run: FlowRun, *, why: str) -> Alert:
-    candidate = str(run.parameters.get("candidate"))
+def _failure(run: FlowRun, config: Config | None, *, why: str) -> Alert:
     return Alert(
         kind=AlertKind.FAILED,
-        agent=_agent(candidate),
+        agent=parse_ref(config.prompts.active)[0] if config else "unknown",
         about=run.parameters.get("evaluation_id") or run.id,
-        title=f"the evaluation of {candidate} failed",
+        title=f"{run.name} failed",
         text=why,
         at=datetime.now(UTC),
         url=run_url(str(run.id)),
@@ -100,19 +99,8 @@ async def _why(state: State[Any]) -> str:
     return f"{type(error).__name__}: the flow run's log says more"
 
 
-def _agent(candidate: str) -> str:
-    try:
-        return parse_ref(candidate)[0]
-    except AssayError:
-        return "unknown"
-
-
-def _config(run: FlowRun) -> Config | None:
-    """The run's configuration, for its receivers; None if that is what was wrong."""
-    return _config_at(run.parameters.get("config", "assay.yaml"))
-
-
 def _config_at(path: str) -> Config | None:
+    """The configuration, for its receivers; None if that is what was wrong."""
     try:
         return load_config(Path(path), os.environ)
     except AssayError:

@@ -20,7 +20,7 @@ from assay.history import read_history
 from assay.nights.document import Night, NightVerdict
 from assay.nights.judging import NightRuns
 from assay.nights.judging import judge_night as judged
-from assay.nights.markdown import night_markdown
+from assay.nights.page import night_markdown
 from assay.nights.pending import settled_already
 from assay.nights.trends import past_nights
 from assay.plan import Plan, folder_of
@@ -33,6 +33,7 @@ from tasks.artifacts import artifact_key
 from tasks.flow_runs import run_url, tag_run
 from tasks.progress import tell
 from tasks.states import MAX_MESSAGE_CHARS
+from tasks.workplace import Workplace
 
 NAMES = {
     NightVerdict.UNCHANGED: "unchanged",
@@ -88,7 +89,7 @@ def judge_night(plan: Plan, spent_budget: str | None) -> Night:
 
 
 async def publish_night(plan: Plan, night: Night) -> None:
-    """Keep what the night found, show it with the flow run, and raise what must be known."""
+    """Keep what the night found, and show it with the flow run."""
     folder = folder_of(plan)
     replace_file(folder.decision, f"{night.model_dump_json(indent=2)}\n".encode())
     folder.tapes.unlink(missing_ok=True)
@@ -97,6 +98,10 @@ async def publish_night(plan: Plan, night: Night) -> None:
     agent, _ = parse_ref(plan.baseline.ref)
     await tell(acreate_markdown_artifact(page, key=artifact_key("nights", agent)))
     await tag_run({"verdict": NAMES[night.verdict].replace(" ", "-")})
+
+
+async def announce_night(plan: Plan, night: Night) -> None:
+    """Raise what must be known; nobody is waited for while the night's folder is locked."""
     for alert in _alerts(plan, night):
         await raise_alert(alert, plan.config)
 
@@ -149,9 +154,10 @@ def _alerts(plan: Plan, night: Night) -> Iterable[Alert]:
         )
 
 
-def may_switch(config: str) -> bool:
+def may_switch(place: Workplace) -> bool:
     """Whether a promote at night is switched."""
-    return load_config(Path(config), os.environ).rollout.nightly_switch
+    wanted = load_config(Path(place.config), os.environ).rollout.nightly_switch
+    return wanted and place.why_no_switch is None
 
 
 def night_state(night: Night, ended: Mapping[str, State[Any]]) -> State[Night]:

@@ -14,10 +14,15 @@ from assay.history import whoami
 @task(persist_result=False, cache_policy=NO_CACHE)
 def go_back(config: str, reason: str, version: str | None) -> live.Switch:
     """What `assay rollback` does, if `version` is active or none is named."""
-    now = live.read_pointers(Path(config)).pointers
-    if version and now.active != version:
-        return live.Switch(changed=False, before=now, after=now, entry=None)
-    done = live.rollback(Path(config), reason=reason, who=whoami(), now=datetime.now(UTC))
+    done = live.rollback(
+        Path(config),
+        reason=reason,
+        who=whoami(),
+        now=datetime.now(UTC),
+        leaving=version or None,
+    )
     for warning in done.warnings:
         get_run_logger().warning("%s", warning)
+    if done.output:
+        get_run_logger().info("rollout.after_switch: %s", done.output)
     return done

@@ -17,10 +17,13 @@ from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
 from tasks.events import emit_switch
 from tasks.notices import warn
+from tasks.workplace import Workplace
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def switch_prompts(plan: Plan, decisions: Sequence[Decision], *, best: bool) -> list[Decision]:
+def switch_prompts(
+    plan: Plan, decisions: Sequence[Decision], place: Workplace, *, best: bool
+) -> list[Decision]:
     """On promote, make the candidate active; the decisions with what was switched.
 
     Of several candidates the best that is promoted is chosen, and only if `best` is asked
@@ -31,15 +34,17 @@ def switch_prompts(plan: Plan, decisions: Sequence[Decision], *, best: bool) -> 
     promoted = [each for each in rank(decisions) if each.verdict == "promote"]
     if len(plan.candidates) > 1 and not best:
         promoted = []
-    return [_carried_out(plan, each) if each in promoted[:1] else each for each in decisions]
+    return [_carried_out(plan, each, place) if each in promoted[:1] else each for each in decisions]
 
 
-def _carried_out(plan: Plan, decision: Decision) -> Decision:
+def _carried_out(plan: Plan, decision: Decision, place: Workplace) -> Decision:
     prompts = plan.config.prompts
     candidate = f"{decision.candidate.name}:{decision.candidate.version}"
     if prompts.active not in (plan.baseline.ref, candidate):
         # What was shown is that it is no worse than another prompt than production's.
         return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
+    if place.why_no_switch is not None:
+        return _not_switched(decision, f"{place.why_no_switch}; {_where_it_is(plan, candidate)}")
     to = Pointers(active=prompts.active, rollback=prompts.rollback).promoting(candidate)
     cause = Cause(
         action=PROMOTE,
@@ -55,8 +60,7 @@ def _carried_out(plan: Plan, decision: Decision) -> Decision:
             return _waiting(plan, decision)
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
     except CannotEvaluate as refused:
-        here = f"assay promote {candidate} --evaluation {plan.evaluation_id}"
-        return _not_switched(decision, f"{refused.problem}; where it can be written: {here}")
+        return _not_switched(decision, f"{refused.problem}; {_where_it_is(plan, candidate)}")
     except AssayError as refused:
         return _not_switched(decision, refused.problem)
     emit_switch(done)
@@ -66,6 +70,11 @@ def _carried_out(plan: Plan, decision: Decision) -> Decision:
         get_run_logger().info("rollout.after_switch: %s", done.output)
     before = done.entry.before if done.entry else done.before
     return switched(decision, before=before.active, after=done.after.active)
+
+
+def _where_it_is(plan: Plan, candidate: str) -> str:
+    command = f"assay promote {candidate} --evaluation {plan.evaluation_id}"
+    return f"where it can be written: {command}"
 
 
 def _waiting(plan: Plan, decision: Decision) -> Decision:

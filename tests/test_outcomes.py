@@ -18,10 +18,12 @@ from assay.decision import Decision
 from assay.decision.outcome import awaiting_approval, switched
 from assay.history import read_history
 from assay.live import read_pointers
+from assay.plan import Plan
 from assay.prompts import read_lock
 from tasks.notices import listener
 from tasks.states import named_state, state_name
 from tasks.switching import switch_prompts
+from tasks.workplace import Workplace, work_beside
 from tests.carrying_out import planned
 from tests.commands import COLD, Assay
 from tests.conftest import ROOT, Find, Workspace
@@ -45,11 +47,17 @@ def extended(folder: Path, more: str) -> Path:
     return folder
 
 
+def switched_by_the_task(plan: Plan, place: Workplace | None = None) -> Decision:
+    """What the task makes of the plan's promote."""
+    place = place or Workplace(str(plan.config.path))
+    (decision,) = switch_prompts.fn(plan, [promoting(plan)], place, best=False)
+    return decision
+
+
 def carried_out(folder: Path) -> Decision:
     """What the task makes of a promote of v15."""
     plan = planned(folder, "v15")
-    (decision,) = switch_prompts.fn(plan, [promoting(plan)], best=False)
-    return decision
+    return switched_by_the_task(plan)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -72,7 +80,7 @@ def test_nobody_is_asked_to_approve_what_would_be_refused(workspace: Workspace) 
     here = extended(workspace(), MANUAL)
     plan = planned(here, "v15")
     extended(here, "# edited\n")
-    decision = switch_prompts.fn(plan, [promoting(plan)], best=False)[0]
+    decision = switched_by_the_task(plan)
     assert decision.approval is None
     assert "; not switched: " in decision.reason
     assert "changed meanwhile; evaluate again" in decision.reason
@@ -101,7 +109,7 @@ def test_what_cannot_be_written_is_not_switched_and_says_what_to_do(
     plan = planned(here, "v15")
     (here / in_the_way).mkdir()  # in the way of the file that is written first, for root too
     before = (here / "assay.yaml").read_bytes()
-    decision = switch_prompts.fn(plan, [promoting(plan)], best=False)[0]
+    decision = switched_by_the_task(plan)
     assert (decision.verdict, decision.switched) == ("promote", None)
     assert "; not switched: " in decision.reason
     assert "cannot be written" in decision.reason
@@ -120,7 +128,7 @@ def test_a_config_that_is_gone_or_broken_by_then_does_not_lose_the_decision(
     here = workspace()
     plan = planned(here, "v15")
     (here / "assay.yaml").unlink()
-    decision = switch_prompts.fn(plan, [promoting(plan)], best=False)[0]
+    decision = switched_by_the_task(plan)
     assert (decision.verdict, decision.switched) == ("promote", None)
     assert "; not switched: " in decision.reason
 
@@ -240,3 +248,44 @@ def test_in_a_read_only_workspace_an_evaluation_is_not_lost(
     assert not (here / "prompts" / "lock.yaml").exists()
     assert main([*there.split()[1:], "-c", str(here / "assay.yaml")]) == 0
     assert read_lock(here / "prompts").keys() == {"support:v15"}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_copy_of_the_config_is_evaluated_and_never_switched(workspace: Workspace) -> None:
+    """Production reads another file: a switched copy would look done, and change nothing."""
+    here = workspace()
+    plan, before = planned(here, "v15"), (here / "assay.yaml").read_bytes()
+    decision = switched_by_the_task(plan, Workplace(str(plan.config.path), "this is a copy"))
+    assert (decision.verdict, decision.switched) == ("promote", None)
+    assert "; not switched: this is a copy; where it can be written: " in decision.reason
+    assert f"assay promote support:v15 --evaluation {plan.evaluation_id}" in decision.reason
+    assert (here / "assay.yaml").read_bytes() == before
+    assert not (here / "history.jsonl").exists()
+
+
+@pytest.mark.parametrize("named", ["/gone/with/its machine/assay.yaml", "assay.yaml"])
+def test_a_deployments_worker_reads_the_copy_in_its_folder_if_it_lacks_the_file(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """A worker on another machine pulls the repository; the path it was given is not there."""
+    here = workspace()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a-deployment")
+    place = work_beside(named)
+    assert place.config == str(here / "assay.yaml")
+    assert place.why_no_switch is not None
+    assert "is a copy of the config" in place.why_no_switch
+
+
+def test_a_deployments_worker_that_has_the_file_works_beside_it_and_may_switch(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that the deployment names wins over one that lies where the worker is."""
+    here, elsewhere = workspace(), workspace()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a-deployment")
+    assert work_beside(str(here / "assay.yaml")) == Workplace(str(here / "assay.yaml"))
+    assert Path.cwd() == here
+    monkeypatch.chdir(tmp_path)
+    gone = tmp_path / "gone" / "assay.yaml"
+    assert work_beside(str(gone)) == Workplace(str(gone))  # said where it is read

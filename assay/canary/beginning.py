@@ -3,7 +3,7 @@
 Everything that the watch compares with is fixed here, before the first canary run.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -173,13 +173,7 @@ def _prompt_ids(config: Config, prompt: PromptVersion) -> dict[str, str]:
 def _first_state(config: Config, about: Watched, threshold: float | None) -> list[str]:
     """Keep the threshold; a warning where that fails."""
     state = CanaryState(
-        canary_id=about.canary_id,
-        version=about.version,
-        prompt_id=about.prompt_id,
-        baseline=about.baseline,
-        baseline_prompt_id=about.baseline_prompt_id,
-        share=about.share,
-        began_at=about.began_at,
+        **asdict(about),
         looked_at=about.began_at,
         outcome=Outcome.NO_DATA,
         reason="it has just begun",

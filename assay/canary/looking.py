@@ -12,7 +12,7 @@ stop on `assay.yaml`, and an alarm that nobody was told of is kept as such.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,13 +139,7 @@ def _judged(
     )
     spend = pc.sum(runs.filter(is_canary)["spend_usd"]).as_py()
     state = CanaryState(
-        canary_id=about.canary_id,
-        version=about.version,
-        prompt_id=about.prompt_id,
-        baseline=about.baseline,
-        baseline_prompt_id=about.baseline_prompt_id,
-        share=about.share,
-        began_at=about.began_at,
+        **asdict(about),
         looked_at=now,
         outcome=Outcome.WATCHING,
         reason="",

@@ -1,14 +1,14 @@
 """A canary on a terminal and on the flow run's page: the verdict first, then each metric."""
 
 from collections.abc import Iterator
-from io import StringIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from assay.canary.metrics import METRICS
 from assay.canary.state import CanaryState, MetricState, Outcome
+from assay.report.fenced import fenced_page
 
 STYLES = {Outcome.WATCHING: "bold green", Outcome.ALARM: "bold red"}
 OPEN_STYLE = "bold yellow"
@@ -31,11 +31,8 @@ def canary_page(state: CanaryState) -> RenderableType:
 
 
 def canary_markdown(state: CanaryState) -> str:
-    """The outcome as a heading, then the page in a block that nothing leaves."""
-    out = StringIO()
-    Console(file=out, width=WIDTH, highlight=False).print(canary_page(state))
-    page = "\n".join(line.rstrip() for line in out.getvalue().splitlines()).replace("`", "'")
-    return f"# {state.outcome.value}\n\n```\n{page}\n```\n"
+    """The outcome as a heading, then the page."""
+    return fenced_page(state.outcome.value, canary_page(state), width=WIDTH)
 
 
 def alarm_words(state: CanaryState, cause: MetricState) -> str:

@@ -49,7 +49,7 @@ def _tell(entry: Entry, alert: Literal["rollback", "switch"], config: Path) -> N
     A file without the word has no receivers, and nothing that could be broken is imported.
     """
     try:
-        if b"alerts:" not in config.read_bytes():
+        if b"alerts" not in config.read_bytes():
             return
         from assay.commands.telling import tell_of_switch
         from assay.receivers import AlertKind

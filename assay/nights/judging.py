@@ -17,6 +17,7 @@ from assay.nights.spikes import cache_note, spike
 from assay.plan import Plan, folder_of, prompt_ref, seconds_since
 from assay.records import PromptRef
 from assay.store.arms import read_arm, total_spend_usd
+from assay.store.evaluations import EvaluationFolder
 from assay.versions import versions
 
 WORST_FIRST = (NightVerdict.REGRESSION, NightVerdict.DRIFT, NightVerdict.UNCLEAR)
@@ -119,8 +120,7 @@ def _since_last_night(night: NightRuns, tonight: Figures) -> tuple[str | None, t
     before = night.previous
     if before is None or before.active.prompt != tonight.prompt:
         return None, ()
-    folder = folder_of(night.plan)
-    last = type(folder)(folder.path.parent / before.evaluation_id)
+    last = EvaluationFolder(folder_of(night.plan).path.parent / before.evaluation_id)
     kept = beside(last, night.runs, prompt_ids=[tonight.prompt.prompt_id], is_promotion=False)
     if kept is None or kept.differing:
         return None, ()

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from assay.nights.document import Figures, Movement, Night, NightVerdict
 from assay.nights.trends import FIGURES, Trend, trends
+from assay.report.fenced import fenced_page
 from assay.report.rows import figure, gate_name, shown_change
 
 STYLES = {
@@ -20,6 +21,7 @@ STYLES = {
 }
 OPEN_STYLE = "bold yellow"
 SHOWN_NIGHTS = 10
+WIDTH = 120
 HEADINGS = ("tokens", "p95", "calls", "spend $", "p95 s")
 """Of the columns of `FIGURES`, short enough for eighty columns."""
 
@@ -38,6 +40,12 @@ def night_page(night: Night, *, before: Sequence[Night] = ()) -> RenderableType:
     parts += [Text(), nights_table(shown[-SHOWN_NIGHTS:])]
     parts += [Text(line) for line in trend_lines(list(trends(shown)))]
     return Group(*parts, Text(), Text(_footer(night)))
+
+
+def night_markdown(night: Night, *, before: Sequence[Night] = ()) -> str:
+    """The verdict as a heading, then the page."""
+    heading = night.verdict.value.replace("_", " ")
+    return fenced_page(heading, night_page(night, before=before), width=WIDTH)
 
 
 def nights_table(nights: Sequence[Night]) -> Table:

@@ -4,6 +4,8 @@ Thirty nightly tries at an error of 5 % would promote a bad prompt more often th
 inconclusive evaluation goes on, with the error that it began with, until its nights are over.
 """
 
+from pydantic import ValidationError
+
 from assay.nights.document import Night, read_kept
 from assay.plan import Plan
 from assay.store.evaluations import EvaluationFolder, evaluations
@@ -30,7 +32,10 @@ def settled_already(plan: Plan) -> str | None:
 
 
 def _verdict(folder: EvaluationFolder, *, is_own: bool) -> str | None:
-    kept = read_kept(folder.decision.read_bytes())
+    try:
+        kept = read_kept(folder.decision.read_bytes())
+    except ValidationError:
+        return None  # damaged, or of another version: it must not stop the night
     if isinstance(kept, Night) or (is_own and kept.verdict == "inconclusive"):
         return None
     spent = ", whose error is spent" if kept.verdict == "inconclusive" else ""

@@ -63,8 +63,14 @@ def find_reference(
 def beside(
     folder: EvaluationFolder, runs: pa.Table, *, prompt_ids: Sequence[str], is_promotion: bool
 ) -> KeptRuns | None:
-    """A folder's runs beside tonight's; None where no golden task is the same in both."""
-    kept = read_runs(sorted(folder.runs.glob("round-*.parquet")))
+    """A folder's runs beside tonight's; None where no golden task is the same in both.
+
+    Nor is there a reference in files that cannot be read.
+    """
+    try:
+        kept = read_runs(sorted(folder.runs.glob("round-*.parquet")))
+    except (OSError, ValueError):  # PyArrow's errors are ValueErrors
+        return None
     tables = {each: _both_times(kept, runs, each) for each in prompt_ids}
     if not all(_has_both(table) for table in tables.values()):
         return None

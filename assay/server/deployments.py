@@ -6,6 +6,7 @@ the absolute path of the config that it may switch, and starts in the folder tha
 """
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _HEADER = "# Written by `assay server start --with-worker` from prefect.yaml; ed
 _FILE = "deployments.yaml"
 _PROGRAM = "assay.server.deploy"
 _TIMEOUT_S = 120.0
+_MD5 = re.compile("[0-9a-f]{32}")
+"""A flow's version as we name it. `prefect deploy` in a clone with a remote takes the commit
+instead, which says nothing of the flow's file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +124,17 @@ def differences(wanted: Deployment, found: Mapping[str, Any] | None, config: Pat
     problems = []
     if found.get("entrypoint") != wanted.entrypoint:
         problems.append(f"runs {found.get('entrypoint')}")
-    if found.get("version") != _source_hash(wanted):
+    version, parameters = str(found.get("version")), found.get("parameters") or {}
+    schema = found.get("parameter_openapi_schema") or {}
+    known = schema.get("properties") or {}
+    is_another = _MD5.fullmatch(version) is not None and version != _source_hash(wanted)
+    if is_another or not set(parameters) <= set(known):
         problems.append("has the parameters of another version of the flow")
-    if (stored := (found.get("parameters") or {}).get("config")) != str(config):
+    if (stored := parameters.get("config")) != str(config):
         problems.append(f"is for {stored}")
     if (folder := _folder(found)) != str(HOME):
         problems.append(f"runs in {folder}")
-    schema = found.get("parameter_openapi_schema") or {}
-    offered = (schema.get("properties") or {}).get("candidate", {}).get("enum")
+    offered = known.get("candidate", {}).get("enum")
     if offered is not None and offered != prompt_versions(config):
         problems.append("offers other prompt versions than there are")
     return problems

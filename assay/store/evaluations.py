@@ -91,10 +91,11 @@ class EvaluationFolder:
         return [prompt for prompt in found if isinstance(prompt, dict)]
 
     def looks_taken(self) -> int:
-        """Looks at the runs that its kept decision tells of; 0 where there is none."""
-        if not self.decision.exists():
+        """Looks at the runs that its kept decision tells of; 0 where none can be read."""
+        try:
+            return len(orjson.loads(self.decision.read_bytes())["looks"])
+        except (OSError, ValueError, KeyError, TypeError):
             return 0
-        return len(orjson.loads(self.decision.read_bytes()).get("looks", ()))
 
     def finished_runs(self) -> list[RunRecord]:
         """The runs that the journal holds to the end, without duplicates, in a fixed order."""

@@ -94,6 +94,16 @@ def settled_already_in(workspace: Path) -> str | None:
     return settled_already(tonight(workspace))
 
 
+def test_a_damaged_decision_does_not_stop_the_night(few: Path) -> None:
+    """One bad file among hundreds; the question it answered is asked again."""
+    first = tonight(few)
+    ended(first)
+    folder_of(first).decision.write_text("{")
+    again = tonight(few)
+    assert (again.evaluation_id, again.looks_before) == (first.evaluation_id, 0)
+    assert settled_already(again) is None
+
+
 def real_decision(assay: Assay, folder: Path, *arguments: str) -> dict[str, Any]:
     """What a command decided."""
     decided: dict[str, Any] = json.loads(assay(folder, *arguments, "--json", "-").out)

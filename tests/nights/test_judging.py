@@ -11,7 +11,7 @@ import pytest
 from assay.history import read_history
 from assay.nights.document import Night, NightVerdict, read_kept
 from assay.nights.judging import NightRuns, judge_night
-from assay.nights.markdown import night_markdown
+from assay.nights.page import night_markdown
 from assay.nights.trends import past_nights, trends
 from assay.plan import Plan, folder_of
 from assay.settling import settle_night
@@ -148,6 +148,13 @@ def test_other_settings_are_no_reference_and_the_reason_is_kept(watched: Path) -
     night = a_night(watched, 1)
     assert night.verdict is NightVerdict.NO_REFERENCE
     assert "budgets_hash" in night.notes[0]
+
+
+def test_kept_runs_that_cannot_be_read_are_no_reference(watched: Path) -> None:
+    """A damaged file of last month must not stop tonight."""
+    for file in (watched / "results").glob("*/runs/*.parquet"):
+        file.write_bytes(b"PAR1 and then nothing")
+    assert a_night(watched, 1).verdict is NightVerdict.NO_REFERENCE
 
 
 def test_a_golden_task_that_was_changed_is_left_out(watched: Path) -> None:

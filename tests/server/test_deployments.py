@@ -38,7 +38,10 @@ def as_deployed(wanted: Deployment, config: Path) -> dict[str, Any]:
         "parameters": {"config": str(config)},
         "pull_steps": [{step: {"directory": str(HOME)}}],
         "parameter_openapi_schema": {
-            "properties": {"candidate": {"enum": [f"support:v{n}" for n in (12, 13, 14, 15)]}}
+            "properties": {
+                "candidate": {"enum": [f"support:v{n}" for n in (12, 13, 14, 15)]},
+                "config": {},
+            }
         },
     }
 
@@ -120,6 +123,24 @@ def test_an_old_deployment_is_told(workspace: Workspace, change: dict[str, Any],
     found = as_deployed(wanted, here.config) | change
     (difference,) = differences(wanted, found, here.config)
     assert says in difference
+
+
+def test_a_commit_as_version_says_nothing_of_a_flows_file(workspace: Workspace) -> None:
+    """Plain `prefect deploy` takes it in a clone with a remote: not everything is old for ever."""
+    here = service(workspace())
+    wanted = deployments(here)[0]
+    found = as_deployed(wanted, here.config) | {"version": "11b0ac2f"}
+    assert differences(wanted, found, here.config) == []
+
+
+def test_a_stored_parameter_that_the_flow_no_longer_knows_is_told(workspace: Workspace) -> None:
+    """Every run of it would crash before it starts."""
+    here = service(workspace())
+    wanted = deployments(here)[0]
+    found = as_deployed(wanted, here.config)
+    found["parameters"] = {**found["parameters"], "force": True}
+    (difference,) = differences(wanted, found, here.config)
+    assert "parameters of another version" in difference
 
 
 def test_a_version_added_since_is_told(workspace: Workspace) -> None:

@@ -130,7 +130,7 @@ PLUS = SAMPLE.count("\n") + 1
         ),
         pytest.param(
             SAMPLE + "rollout:\n  after_switch: git 'commit\n",
-            f"assay.yaml:{PLUS + 1}: rollout.after_switch: No closing quotation\n"
+            f"assay.yaml:{PLUS + 1}: rollout.after_switch is no command: No closing quotation\n"
             "  mend: close it, or write a list of words",
             id="a command with an open quote",
         ),

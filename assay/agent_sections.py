@@ -209,7 +209,9 @@ class HttpSection(_ForeignSection):
     @field_validator("headers")
     @classmethod
     def _holds_no_secret(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
-        for name in headers:
+        for name, value in headers.items():
+            if not value.isprintable():
+                raise refusal(f"the header {name} holds a control character", at=(name,))
             if _SECRET_HEADER.search(name):
                 raise refusal(
                     f"the header {name} would hold a secret",

@@ -9,20 +9,27 @@ from pathlib import Path
 
 import psutil
 
-MAX_TAIL_BYTES = 2_000
+MAX_TAIL_BYTES = 1_800
 LAST_WORDS_S = 1.0
 """For output that is still on its way; a child left behind may hold the pipe for ever."""
 _CHECK_S = 0.25
 
 
 class Child:
-    """One process under way. Leave none behind: `kill` it, or see it `exited`."""
+    """One process under way. `kill` it in the end, whatever has become of it.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    Args:
+        process: With its three pipes.
+        transport: What holds them.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, transport: asyncio.SubprocessTransport
+    ) -> None:
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise ValueError("the process has no pipes")
         self.stdin, self.stdout = process.stdin, process.stdout
-        self._process = process
+        self._process, self._transport = process, transport
         self._tail = bytearray()
         self._printing = asyncio.create_task(self._keep_tail(process.stderr))
 
@@ -38,30 +45,33 @@ class Child:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _CHECK_S)
 
+    def kill_group(self) -> None:
+        """End what is in its group, or left of it: what it started and did not wait for."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     async def kill(self) -> None:
-        """End it and every process that it started, a group's and a session's own included."""
+        """End it and every process that it started, those in sessions of their own, too."""
         for each in self._descendants():
             with suppress(psutil.Error):
                 each.kill()
         self.kill_group()
         await self.exited()
-
-    def kill_group(self) -> None:
-        """End what is left of its group: what it started and did not wait for."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    async def last_words(self) -> str:
-        """The end of what it printed on standard error; empty for nothing."""
         await asyncio.wait({self._printing}, timeout=LAST_WORDS_S)
         self._printing.cancel()
+        self._transport.close()
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it printed on standard error; empty for nothing."""
         text = self._tail.decode(errors="replace").strip()
         return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
-    async def how_it_ended(self) -> str:
+    @property
+    def how_it_ended(self) -> str:
         """For people: the exit code or the signal, then its last words."""
-        code, words = self.exit_code, await self.last_words()
-        ended = f"exit code {code}" if code is None or code >= 0 else f"killed by {_signal(-code)}"
+        code, words = self.exit_code, self.last_words
+        ended = f"exit code {code}" if code is None or code >= 0 else _signal(-code)
         return f"{ended}: {words}" if words else ended
 
     def _descendants(self) -> list[psutil.Process]:
@@ -87,16 +97,19 @@ async def spawn(command: Sequence[str], *, folder: Path, max_line_bytes: int) ->
     Raises:
         OSError: It cannot be started.
     """
-    process = await asyncio.create_subprocess_exec(
+    loop = asyncio.get_running_loop()
+    # As asyncio.create_subprocess_exec, which keeps the transport to itself: a pipe that a
+    # stray process holds must be closed all the same.
+    transport, protocol = await loop.subprocess_exec(
+        lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=max_line_bytes, loop=loop),
         *command,
         cwd=folder,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        limit=max_line_bytes,
         start_new_session=True,  # to be killed with its children; and Ctrl-C is ours to handle
     )
-    return Child(process)
+    return Child(asyncio.subprocess.Process(transport, protocol, loop), transport)
 
 
 def _signal(number: int) -> str:

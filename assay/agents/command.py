@@ -106,18 +106,17 @@ class CommandAgent(Foreign):
             problem = f"its answer is longer than {MAX_ANSWER_BYTES:,} bytes"
             return Failed(StopReason.AGENT_ERROR, problem)
         if child.exit_code != 0:
-            return Failed(StopReason.AGENT_ERROR, await child.how_it_ended())
-        return await self._read(printed, child)
+            return Failed(StopReason.AGENT_ERROR, child.how_it_ended)
+        return self._read(printed, child)
 
-    async def _read(self, printed: bytes, child: Child) -> Mapping[str, Any] | Failed:
+    def _read(self, printed: bytes, child: Child) -> Mapping[str, Any] | Failed:
         if self._is_text:
             return {"output": printed.decode(errors="replace").removesuffix("\n")}
         try:
             return read_answer(printed)
         except Rubbish as why:
-            words = await child.last_words()
-            said = f"its standard output is {why}" + (f"; {words}" if words else "")
-            return Failed(StopReason.AGENT_ERROR, said)
+            said = f"its standard output is {why}; {child.last_words}"
+            return Failed(StopReason.AGENT_ERROR, said.removesuffix("; "))
 
 
 async def _converse(child: Child, request: bytes) -> bytes | None:

@@ -84,8 +84,8 @@ class Talk:
         await self.child.exited()
         self.child.kill_group()  # what it left behind may hold its pipes
         await asyncio.wait({self._reading}, timeout=LAST_WORDS_S)
-        if self.gone is None:
-            self._tell(f"the process ended with {await self.child.how_it_ended()}")
+        await self.child.kill()
+        self._tell(f"the process ended with {self.child.how_it_ended}")
 
     async def _end_now(self, words: str) -> None:
         self._tell(words)

@@ -112,6 +112,11 @@ async def spawn(command: Sequence[str], *, folder: Path, max_line_bytes: int) ->
     return Child(asyncio.subprocess.Process(transport, protocol, loop), transport)
 
 
+def not_started(refused: OSError) -> str:
+    """Why `spawn` could not, without the system's path."""
+    return f"it cannot be started: {refused.strerror or type(refused).__name__}"
+
+
 def _signal(number: int) -> str:
     try:
         return signal.Signals(number).name

@@ -6,18 +6,18 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from assay.agent_sections import CommandSection
 from assay.agents.answer import MAX_ANSWER_BYTES, Failed, Rubbish, read_answer, result_of
-from assay.agents.child import LAST_WORDS_S, Child, spawn
+from assay.agents.child import LAST_WORDS_S, Child, not_started, spawn
 from assay.agents.foreign import Foreign
-from assay.agents.pool import NotStarted, Pool
+from assay.agents.pool import Pool, start_talk
 from assay.agents.pooled import PooledAgent
 from assay.agents.protocol import Agent, AgentResult, Order
 from assay.agents.request import request_of
-from assay.agents.talk import Talk
 from assay.config import Budgets, Config
 from assay.errors import InputError
 from assay.records import StopReason
@@ -41,15 +41,7 @@ async def open_command_agent(
             section, command, folder=config.folder, budgets=config.budgets, code=code
         )
         return
-
-    async def start() -> Talk:
-        try:
-            child = await spawn(command, folder=config.folder, max_line_bytes=MAX_ANSWER_BYTES)
-        except OSError as refused:
-            raise NotStarted(_not_started(refused)) from None
-        return Talk(child)
-
-    pool = Pool(start, size=section.pool, shared=False)
+    pool = Pool(partial(start_talk, command, config.folder), size=section.pool, shared=False)
     try:
         yield PooledAgent(section, pool=pool, budgets=config.budgets, code=code)
     finally:
@@ -94,7 +86,7 @@ class CommandAgent(Foreign):
         try:
             child = await spawn(self._command, folder=self._folder, max_line_bytes=_CHUNK_BYTES)
         except OSError as refused:
-            return Failed(StopReason.AGENT_ERROR, _not_started(refused))
+            return Failed(StopReason.AGENT_ERROR, not_started(refused))
         try:
             async with asyncio.timeout(self._budgets.max_seconds):
                 printed = await _converse(child, request)
@@ -164,7 +156,3 @@ def find_command(config: Config, section: CommandSection) -> tuple[str, ...]:
             mend="install it, or write its path from the configuration's folder",
         )
     return found, *arguments
-
-
-def _not_started(refused: OSError) -> str:
-    return f"it cannot be started: {refused.strerror or type(refused).__name__}"

@@ -6,12 +6,14 @@ them it was: unless a run was alone in it, it is made again, alone in a process 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.agents.answer import Failed
+from assay.agents.answer import MAX_ANSWER_BYTES, Failed
+from assay.agents.child import not_started, spawn
 from assay.agents.talk import Gone, Talk
 from assay.records import StopReason
 
@@ -23,6 +25,18 @@ Start = Callable[[], Awaitable[Talk]]
 
 class NotStarted(Exception):
     """A process could not be started; the message says why."""
+
+
+async def start_talk(command: Sequence[str], folder: Path) -> Talk:
+    """A process that speaks lines of JSON.
+
+    Raises:
+        NotStarted: The system cannot start it.
+    """
+    try:
+        return Talk(await spawn(command, folder=folder, max_line_bytes=MAX_ANSWER_BYTES))
+    except OSError as refused:
+        raise NotStarted(not_started(refused)) from None
 
 
 class Made(NamedTuple):

@@ -15,8 +15,7 @@ from typing import Any
 
 from assay.agent_sections import PythonSection
 from assay.agents.answer import MAX_ANSWER_BYTES
-from assay.agents.child import spawn
-from assay.agents.pool import NotStarted, Pool
+from assay.agents.pool import NotStarted, Pool, start_talk
 from assay.agents.pooled import PooledAgent
 from assay.agents.talk import Gone, Talk
 from assay.config import Config
@@ -74,8 +73,7 @@ async def _restarted(orders: dict[str, Any]) -> Talk:
 
 async def _start(orders: dict[str, Any]) -> tuple[Talk, bool]:
     """A process that is ready for runs, and whether it takes several at once."""
-    child = await spawn(_command(), folder=Path(orders["folder"]), max_line_bytes=MAX_ANSWER_BYTES)
-    talk = Talk(child)
+    talk = await start_talk(_command(), Path(orders["folder"]))
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             answer = await talk.ask(_START, orders)

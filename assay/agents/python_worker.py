@@ -100,7 +100,9 @@ def _serve_in_turn(orders: TextIO, line: Line, call: Call) -> NoReturn:
 
 def _outcome(call: Call, request: Request) -> Answer:
     try:
-        return _answer(call(request))
+        returned = call(request)
+        # An async function in disguise: a partial, an object that is called, a decorator's.
+        return _answer(asyncio.run(returned) if inspect.iscoroutine(returned) else returned)
     except BaseException as error:  # noqa: BLE001 - a function may raise anything
         return _error(error)
 
@@ -182,7 +184,7 @@ def _adapted(function: Callable[..., Any], folder: str, config: Mapping[str, Any
     except (TypeError, ValueError):
         raise Unusable("its parameters cannot be seen") from None
     names = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
-    if names[:3] == PROMPTFOO or function.__name__ == "call_api":
+    if names[:3] == PROMPTFOO or getattr(function, "__name__", "") == "call_api":
         return lambda request: function(*_as_promptfoo(request, folder, config))
     if not parameters or parameters[0].kind in (
         inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD,

@@ -87,6 +87,20 @@ async def test_a_promptfoo_error_is_an_agent_error(workshop: Workshop) -> None:
     assert (result.stop_reason, result.error) == ("agent_error", "no")
 
 
+async def test_an_async_function_in_disguise_is_awaited(workshop: Workshop) -> None:
+    """A partial, an object that is called: neither looks async."""
+    write(
+        workshop,
+        """
+        class Agent:
+            async def __call__(self, said, system_prompt):
+                return said
+        run = Agent()
+        """,
+    )
+    assert (await workshop.run(AGENT)).output == "hello"
+
+
 async def test_the_users_tasks_and_flows_never_meet_ours(workshop: Workshop) -> None:
     """Theirs win even as folders without __init__; without theirs there are none."""
     workshop.write("tasks/mine.py", "WORD = 'mine'")

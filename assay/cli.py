@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_selftest(commands)
     _add_switching(commands)
+    _add_canary(commands)
     _add_reading(commands)
     _add_alerts(commands)
     _add_server(commands)
@@ -264,6 +265,40 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Go back to prompts.rollback at once.",
     )
     rollback.add_argument("--reason", metavar="TEXT", help="for the history")
+
+
+def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
+    says = "A version that a share of production's requests is answered with, and its watch."
+    canary = commands.add_parser("canary", help=says, description=says)
+    actions = canary.add_subparsers(required=True, metavar="ACTION")
+    start = _command(
+        actions,
+        "start",
+        runs="canary:start",
+        says="Answer a share of production's requests with a version.",
+    )
+    start.add_argument("version", metavar="V", help="such as support:v15, or v15")
+    start.add_argument("--share", type=float, metavar="S", help="of requests (default: 0.05)")
+    evidence = start.add_mutually_exclusive_group(required=True)
+    evidence.add_argument("--evaluation", metavar="ID", help="whose verdict was promote")
+    evidence.add_argument("--force", action="store_true", help="without evidence")
+    start.add_argument("--reason", metavar="TEXT", help="for the history; needed with --force")
+    stop = _command(
+        actions, "stop", runs="canary_end:stop", says="Answer no request with the canary any more."
+    )
+    stop.add_argument("--reason", metavar="TEXT", help="for the history")
+    _command(actions, "status", runs="canary:status", says="The canary, as it was last looked at.")
+    watch = _command(
+        actions,
+        "watch",
+        runs="canary:watch",
+        says="Compare the canary with the active version; take it back at once if it is worse.",
+    )
+    often = watch.add_mutually_exclusive_group()
+    often.add_argument("--once", action="store_true", help="look once; exit code 3 on an alarm")
+    often.add_argument(
+        "--every", type=float, default=60.0, metavar="SECONDS", help="look so often (default: 60)"
+    )
 
 
 def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -9,17 +9,19 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.pointers import Pointers
+from assay.pointers import Canary, Pointers, Says
 
 SCHEMA_VERSION = 1
 PROMOTE, FORCE, ROLLBACK = "promote", "force", "rollback"
 """Actions: decided by an evaluation; promoted by hand, without one; taken back."""
+CANARY_START, CANARY_STOP, CANARY_ALARM = "canary_start", "canary_stop", "canary_alarm"
+"""Actions on the canary: begun; ended, by hand or by its budget; taken back, being worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Cause:
     """Who switches, when and why, on which evidence."""
 
     action: str
-    """`PROMOTE`, `FORCE` or `ROLLBACK`."""
+    """One of those above."""
     who: str
     at: datetime
     """With a time zone."""
@@ -41,9 +43,16 @@ class Cause:
     """Who approved it, where `rollout.approval` asks for that."""
 
 
+class CanaryChange(NamedTuple):
+    """What became of the canary."""
+
+    before: Canary
+    after: Canary
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One switch, as history keeps it."""
+    """One switch, as history keeps it; or one change of the canary, which switches nothing."""
 
     cause: Cause
     config: str
@@ -52,6 +61,14 @@ class Entry:
     after: Pointers
     config_sha256_before: str
     config_sha256_after: str
+    canary: CanaryChange | None = None
+    """None for a switch."""
+
+    def led_to(self, says: Says) -> bool:
+        """Whether the config says what it was made to say."""
+        if self.canary is not None:
+            return self.canary.after == says.canary
+        return self.after == says.pointers
 
     def as_line(self) -> bytes:
         """One line of JSON, its newline included."""
@@ -73,6 +90,11 @@ class Entry:
                 "after": self.config_sha256_after,
             },
         }
+        if self.canary is not None:
+            fields["canary"] = {
+                "from": self.canary.before._asdict(),
+                "to": self.canary.after._asdict(),
+            }
         line = json.dumps(fields, ensure_ascii=False)
         # An argument that was not UTF-8 holds lone surrogates: those become JSON escapes.
         return line.encode("utf-8", "backslashreplace") + b"\n"
@@ -107,17 +129,25 @@ class Entry:
             after=_pointers(fields["to"]),
             config_sha256_before=str(fields["config_sha256"]["before"]),
             config_sha256_after=str(fields["config_sha256"]["after"]),
+            canary=_canary_change(fields.get("canary")),
         )
 
 
 class History(NamedTuple):
-    """The switches of one config, oldest first."""
+    """The switches of one config, oldest first, and what became of its canaries."""
 
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
     """What could not be read, or not be recorded yet."""
     owed: tuple[Entry, ...] = ()
     """Those of the entries that are not in the file yet."""
+    canaries: tuple[Entry, ...] = ()
+    """The changes of its canary, oldest first; they are none of the switches."""
+
+    @property
+    def all(self) -> tuple[Entry, ...]:
+        """Both, oldest first."""
+        return tuple(sorted(self.entries + self.canaries, key=lambda entry: entry.cause.at))
 
 
 def history_path(config: Path) -> Path:
@@ -127,17 +157,21 @@ def history_path(config: Path) -> Path:
 
 def read_history(config: Path) -> History:
     """The recorded switches of `config` (the path of an `assay.yaml`); never raises on content."""
-    return read_entries(history_path(config), config_name=config.resolve().name)
+    return history_of(*read_entries(history_path(config), config_name=config.resolve().name))
 
 
-def read_entries(path: Path, *, config_name: str) -> History:
+Entries = tuple[tuple[Entry, ...], tuple[str, ...]]
+"""In the order of the file; and warnings."""
+
+
+def read_entries(path: Path, *, config_name: str) -> Entries:
     """The entries in the file `path` that are about the config of that name."""
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return History(())
+        return (), ()
     except OSError as refused:
-        return History((), (f"{path}: cannot be read: {refused.strerror}",))
+        return (), (f"{path}: cannot be read: {refused.strerror}",)
     return _parse(lines, path=path, config_name=config_name)
 
 
@@ -149,8 +183,9 @@ def whoami() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _parse(lines: list[bytes], *, path: Path, config_name: str) -> History:
-    entries, warnings = [], []
+def _parse(lines: list[bytes], *, path: Path, config_name: str) -> Entries:
+    entries: list[Entry] = []
+    warnings: list[str] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -161,7 +196,31 @@ def _parse(lines: list[bytes], *, path: Path, config_name: str) -> History:
         else:
             if entry.config == config_name:
                 entries.append(entry)
-    return History(tuple(entries), tuple(warnings))
+    return tuple(entries), tuple(warnings)
+
+
+def history_of(
+    entries: Iterable[Entry], warnings: tuple[str, ...], owed: tuple[Entry, ...] = ()
+) -> History:
+    """Entries in their order, switches and changes of the canary apart."""
+    kept = tuple(entries)
+    return History(
+        tuple(entry for entry in kept if entry.canary is None),
+        warnings,
+        owed,
+        tuple(entry for entry in kept if entry.canary is not None),
+    )
+
+
+def _canary_change(fields: Mapping[str, Any] | None) -> CanaryChange | None:
+    if fields is None:
+        return None
+    return CanaryChange(
+        *(
+            Canary(None if each["version"] is None else str(each["version"]), float(each["share"]))
+            for each in (fields["from"], fields["to"])
+        )
+    )
 
 
 def _pointers(fields: Mapping[str, Any]) -> Pointers:

@@ -4,26 +4,27 @@
     promote       switch(path, to=..., expect=...)   only if the file is still what it was
     3 a.m.        rollback(path, reason=...)         needs the config's folder, nothing else
 
-Only the characters of the two values change. Everything is done under a lock on the
-config's folder, and may be killed at any moment: the file is the old one or the new one,
-and the history is completed by whoever switches next. `rollout.after_switch` is run after
-that, here, so that nobody who switches can forget it.
+Only the characters of the two values change; `assay.rewriting` sees to it.
 """
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from assay.after_switch import run_after_switch
-from assay.durable import folder_lock, replace_file
-from assay.errors import AssayError, CannotEvaluate, ConfigChanged, InputError
+from assay.errors import InputError
 from assay.history import ROLLBACK, Cause, Entry, History
-from assay.pointers import PointerFile, Pointers, Snapshot, read_pointer_file, sha256_hex
+from assay.pointers import PointerFile, Pointers, Snapshot, read_pointer_file
 from assay.prompts import load_prompt, parse_ref, read_lock, verify_lock
 from assay.recording import settle, write_ahead
+from assay.rewriting import (
+    BEFORE_AN_EDIT,
+    carry_out,
+    config_changed,
+    entry_of,
+    only_writer,
+    tell_after,
+)
 from assay.way_back import rollback_target
 
 __all__ = ["Cause", "Pointers", "Snapshot", "Switch", "read_pointers", "rollback", "switch"]
@@ -75,12 +76,13 @@ def switch(path: Path, *, to: Pointers, expect: Pointers | str, cause: Cause) ->
     """
     for ref in (to.active, to.rollback):
         parse_ref(ref)
-    with _only_writer(path) as file:
-        history = settle(file.real, file.snapshot.pointers)
+    with only_writer(path) as file:
+        history = settle(file.real, file.says)
         if file.snapshot.pointers == to:
             return _already_there(file, history, cause)
         if expect not in (file.snapshot.pointers, file.snapshot.sha256):
-            raise _config_changed(file, expect)
+            was = BEFORE_AN_EDIT if isinstance(expect, str) else str(expect)
+            raise config_changed(file, was)
         done = _carry_out(file, history, to=to, cause=cause)
     return _with_aftermath(path, done)
 
@@ -94,9 +96,9 @@ def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
         InputError: The config cannot be read, or the version to go back to cannot be used.
         CannotEvaluate: The config cannot be written, and is as it was.
     """
-    with _only_writer(path) as file:
+    with only_writer(path) as file:
         pointers = file.snapshot.pointers
-        history = settle(file.real, pointers)
+        history = settle(file.real, file.says)
         to = rollback_target(pointers, history.entries)
         if to == pointers:
             return Switch(changed=False, before=to, after=to, entry=None, warnings=history.warnings)
@@ -106,65 +108,27 @@ def rollback(path: Path, *, reason: str, who: str, now: datetime) -> Switch:
     return _with_aftermath(path, dataclasses.replace(done, warnings=warnings + done.warnings))
 
 
-@contextmanager
-def _only_writer(path: Path) -> Iterator[PointerFile]:
-    """The config as it is while nobody else may switch it."""
-    folder = read_pointer_file(path).real.parent
-    with folder_lock(folder):
-        yield read_pointer_file(path)
-
-
 def _carry_out(file: PointerFile, history: History, *, to: Pointers, cause: Cause) -> Switch:
     rewritten = file.pointing_at(to)
-    before = file.snapshot.pointers
-    entry = _entry(file, to=to, sha256_after=sha256_hex(rewritten), cause=cause)
-    try:
-        write_ahead(file.real, (*history.owed, entry))
-        _replace(file, rewritten)
-    except AssayError:
-        settle(file.real, before)  # forgets the entry: the switch was not made
-        raise
-    except OSError as refused:
-        settle(file.real, before)
-        raise CannotEvaluate(
-            f"{file.path}: cannot be written ({refused.strerror}); it is left as it was",
-            mend=f"make {file.real.parent} writable, with space on its disk, and try again",
-        ) from None
+    entry = entry_of(file, cause=cause, rewritten=rewritten, to=to)
+    after = carry_out(file, history, entry, rewritten)
     return Switch(
         changed=True,
-        before=before,
+        before=file.snapshot.pointers,
         after=to,
         entry=entry,
-        warnings=settle(file.real, to).warnings,
+        warnings=after.warnings,
     )
 
 
 def _with_aftermath(path: Path, done: Switch) -> Switch:
-    """The switch with what the user's own command made of it; outside of the lock."""
+    """The switch with what the user's own command made of it."""
     if done.entry is None:
         return done
-    cause = done.entry.cause
-    facts = {
-        "ASSAY_ACTION": cause.action,
-        "ASSAY_FROM": done.before.active,
-        "ASSAY_TO": done.after.active,
-        "ASSAY_EVALUATION_ID": cause.evaluation_id or "",
-        "ASSAY_REASON": cause.reason,
-    }
-    output, warnings = run_after_switch(path, facts)
+    output, warnings = tell_after(
+        path, done.entry.cause, before=done.before.active, after=done.after.active
+    )
     return dataclasses.replace(done, output=output, warnings=done.warnings + warnings)
-
-
-def _replace(file: PointerFile, rewritten: bytes) -> None:
-    # Editors do not ask for our lock: look once more, as late as possible, and afterwards.
-    if file.real.read_bytes() != file.raw:
-        raise _config_changed(file, file.snapshot.sha256)
-    replace_file(file.real, rewritten)
-    if file.real.read_bytes() != rewritten:
-        raise ConfigChanged(
-            f"{file.path}: somebody else wrote it at the very moment of the switch",
-            mend="look at it with `git diff`, and try again",
-        )
 
 
 def _already_there(file: PointerFile, history: History, cause: Cause) -> Switch:
@@ -181,34 +145,14 @@ def _already_there(file: PointerFile, history: History, cause: Cause) -> Switch:
                 entry=entry,
                 warnings=history.warnings,
             )
-    entry = _entry(file, to=here, sha256_after=file.snapshot.sha256, cause=cause)
+    entry = entry_of(file, cause=cause, rewritten=file.raw)
     try:
         write_ahead(file.real, (*history.owed, entry))
-        warnings = settle(file.real, here).warnings
+        warnings = settle(file.real, file.says).warnings
     except OSError as refused:
         problem = f"{file.real.parent}: the history cannot be written: {refused.strerror}"
         warnings = (*history.warnings, problem)
     return Switch(changed=False, before=here, after=here, entry=entry, warnings=warnings)
-
-
-def _entry(file: PointerFile, *, to: Pointers, sha256_after: str, cause: Cause) -> Entry:
-    return Entry(
-        cause=cause,
-        config=file.real.name,
-        before=file.snapshot.pointers,
-        after=to,
-        config_sha256_before=file.snapshot.sha256,
-        config_sha256_after=sha256_after,
-    )
-
-
-def _config_changed(file: PointerFile, expect: Pointers | str) -> ConfigChanged:
-    was = "the file as it was before that edit" if isinstance(expect, str) else expect
-    return ConfigChanged(
-        f"{file.path}: changed meanwhile, and is left as it is: "
-        f"it says {file.snapshot.pointers}; the decision was made for {was}",
-        mend="evaluate again, against what is active now",
-    )
 
 
 def _check_usable(file: PointerFile, ref: str) -> tuple[dict[str, str], tuple[str, ...]]:

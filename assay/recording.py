@@ -3,15 +3,23 @@
 Between the moment the config is replaced and the moment its line is in the history, a
 process may be killed. So the line is first kept in a small file beside them, and whoever
 switches next settles it: appended if the config says that the switch happened, dropped if
-not. Without this a rollback that was killed there, and typed again, would go back twice.
+not. So is what becomes of a canary. Without this a rollback that was killed there, and typed
+again, would go back twice.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from assay.durable import append_lines, replace_file
-from assay.history import Entry, History, history_path, read_entries, read_history
-from assay.pointers import Pointers
+from assay.history import (
+    Entry,
+    History,
+    history_of,
+    history_path,
+    read_entries,
+    read_history,
+)
+from assay.pointers import Says
 
 
 def write_ahead(config: Path, entries: Iterable[Entry]) -> None:
@@ -23,19 +31,19 @@ def write_ahead(config: Path, entries: Iterable[Entry]) -> None:
     replace_file(_owed_path(config), b"".join(entry.as_line() for entry in entries))
 
 
-def settle(config: Path, pointers: Pointers) -> History:
+def settle(config: Path, says: Says) -> History:
     """Append what is owed to the history; call it under the folder's lock.
 
     Args:
         config: The config's path.
-        pointers: What it says now: the last entry owed happened if it led there.
+        says: What it says now: the last entry owed happened if it led there.
     """
     known = read_history(config)
+    recorded = known.entries + known.canaries
     owed = _read_owed(config)
-    if owed and owed[-1].after != pointers:
+    if owed and not owed[-1].led_to(says):
         owed = owed[:-1]
-    owed = tuple(entry for entry in owed if entry not in known.entries)
-    entries = known.entries + owed
+    owed = tuple(entry for entry in owed if entry not in recorded)
     try:
         if owed:
             append_lines(history_path(config), b"".join(entry.as_line() for entry in owed))
@@ -43,8 +51,8 @@ def settle(config: Path, pointers: Pointers) -> History:
     except OSError as refused:
         problem = f"{history_path(config)}: cannot be appended to: {refused.strerror}"
         kept = f"the switch is kept in {_owed_path(config).name} until it can"
-        return History(entries, (*known.warnings, f"{problem}; {kept}"), owed)
-    return History(entries, known.warnings)
+        return history_of((*recorded, *owed), (*known.warnings, f"{problem}; {kept}"), owed)
+    return history_of((*recorded, *owed), known.warnings)
 
 
 def _owed_path(config: Path) -> Path:
@@ -53,4 +61,5 @@ def _owed_path(config: Path) -> Path:
 
 
 def _read_owed(config: Path) -> tuple[Entry, ...]:
-    return read_entries(_owed_path(config), config_name=config.resolve().name).entries
+    owed, _ = read_entries(_owed_path(config), config_name=config.resolve().name)
+    return owed

@@ -25,6 +25,10 @@ Ref = Annotated[str, AfterValidator(_checked_ref)]
 
 
 Amount = Annotated[float, Field(gt=0)]
+Margin = Annotated[float | None, Field(gt=0)]
+"""Of a ratio: 0.25 allows x1.25."""
+Share = Annotated[float | None, Field(gt=0, le=1)]
+"""In points: 0.05 allows five of them."""
 
 
 class Prompts(Section):
@@ -129,6 +133,61 @@ def _several(value: object) -> object:
     return () if value is None else value
 
 
+class CanaryGates(Section):
+    """How much worse a canary may be in production; empty is not watched.
+
+    `mean_tokens`, `mean_tool_calls` and `success_drop` left out are those of `gates`.
+    """
+
+    mean_tokens: Margin = None
+    """Rise of mean tokens per run."""
+    mean_tool_calls: Margin = None
+    """Rise of mean tool calls per run."""
+    mean_spend: Margin = 0.25
+    """Rise of mean spend per run, where the log says it."""
+    p95_exceedance: Share = 0.05
+    """Rise of the share of runs above `token_threshold`: 0.05 is five points."""
+    error_share: Share = 0.05
+    """Rise of the share of runs that end in `agent_error` or `infra_error`."""
+    stop_share: Share = 0.05
+    """Rise of the share of runs that a budget, a denied tool or a loop stopped."""
+    success_drop: Share = None
+    """Drop of the share of successful runs, where the log says it."""
+
+    def or_else(self, gates: Gates) -> dict[str, float]:
+        """The margin of everything that is watched."""
+        own = self.model_dump()
+        taken = {
+            key: getattr(gates, key) for key in _FROM_GATES if key not in self.model_fields_set
+        }
+        return {key: margin for key, margin in (own | taken).items() if margin is not None}
+
+
+_FROM_GATES = ("mean_tokens", "mean_tool_calls", "success_drop")
+
+
+class CanarySection(Section):
+    """A version that a share of production's requests is answered with, and how it is watched."""
+
+    version: Ref | None = Field(default=None, examples=["support:v14"])
+    """Written by `assay canary start`; null without one."""
+    share: float = Field(default=0.05, ge=0, le=1)
+    """Of requests; written by `assay canary start`."""
+    run_log: Text | None = Field(default=None, examples=["logs/runs-*.jsonl"])
+    """Production's run logs, a path or a pattern, from the configuration's folder."""
+    columns: dict[str, Text] = Field(default_factory=dict)
+    """Our column: the log's, such as `total_tokens: usage`; others are guessed."""
+    gates: CanaryGates = CanaryGates()
+    """How much worse it may be."""
+    token_threshold: Amount | None = None
+    """Tokens of a dear run, for `p95_exceedance`; empty takes the p95 of the active version's
+    logged runs before the canary."""
+    max_spend_usd: Amount | None = None
+    """US dollars that the canary may cost; once they are spent it ends, without an alarm."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Chance of a false alarm over all metrics and all looks of a canary."""
+
+
 class Rollout(Section):
     """How a promote becomes what production uses; read from the file alone."""
 
@@ -142,6 +201,8 @@ class Rollout(Section):
         default=None, examples=["scripts/commit_switch", ["scripts/commit_switch", "--push"]]
     )
     """Command that is run after every switch, in the configuration's folder, without a shell."""
+    canary: CanarySection = CanarySection()
+    """A version beside the active one in production."""
 
 
 class ConfigFile(Section):

@@ -27,7 +27,7 @@ import aiohttp
 from aiohttp import web
 
 from assay.evaluation import open_evaluation
-from assay.plan import Request, settle
+from assay.settling import Request, settle
 
 TASKS, REPEATS, CALLS, CONCURRENCY = 20, 5, 7, 50
 RUNS = 2 * TASKS * REPEATS

@@ -8,6 +8,7 @@ from pydantic import Field
 from assay.choices import offering
 from assay.decision import Outcome
 from assay.gates import Scope
+from tasks.announcing import announce, tell_of_failure
 from tasks.cells import make_runs
 from tasks.decisions import look, publish, settled
 from tasks.evaluations import begin, evaluation_name, request, under_way
@@ -19,7 +20,12 @@ Version = Annotated[str, Field(json_schema_extra=offering())]
 """One of the versions that there are when the flow is deployed."""
 
 
-@flow(flow_run_name=evaluation_name, persist_result=False)
+@flow(
+    flow_run_name=evaluation_name,
+    persist_result=False,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
+)
 async def evaluate(
     candidate: Version,
     baseline: Annotated[str, Field(json_schema_extra=offering("active"))] = "active",
@@ -74,4 +80,5 @@ async def evaluate(
         if switch:
             decisions = switch_prompts(plan, decisions, best=switch_best)
         outcome = await publish(plan, decisions)
+    await announce(plan, outcome)
     return named_state(outcome)

@@ -1,12 +1,11 @@
 """Approve an evaluation's promote: the button in Prefect's UI for what `assay approve` does."""
 
 from prefect import State, flow
-from prefect.artifacts import acreate_markdown_artifact
 
 from assay.decision import Outcome
+from tasks.announcing import announce_approval
 from tasks.approving import approve_evaluation
-from tasks.decisions import markdown
-from tasks.progress import tell
+from tasks.artifacts import show_outcome
 from tasks.states import named_state
 
 
@@ -24,6 +23,7 @@ async def promote(evaluation_id: str, note: str = "", config: str = "assay.yaml"
         note: Why you approve, and who you are: it goes into `history.jsonl`.
         config: The `assay.yaml` to switch.
     """
-    decision = approve_evaluation(evaluation_id, note, config)
-    await tell(acreate_markdown_artifact(markdown(decision), description="Decision"))
-    return named_state(decision)
+    approved = approve_evaluation(evaluation_id, note, config)
+    await show_outcome(approved.decision)
+    await announce_approval(approved, config)
+    return named_state(approved.decision)

@@ -4,7 +4,6 @@ import logging
 import os
 from uuid import UUID
 
-from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 
@@ -12,31 +11,29 @@ from assay.alerts.alert import Alert, as_json
 from assay.alerts.delivery import Delivery
 from assay.alerts.sending import send_alerts
 from assay.config import Config
+from tasks.events import ALERT, emit
 
-EVENT = "assay.alert"
 
-
-async def raise_alert(alert: Alert, config: Config) -> list[Delivery]:
+async def raise_alert(alert: Alert, config: Config | None) -> list[Delivery]:
     """Tell everybody, within half a minute; nothing that fails here is the evaluation's failure.
 
     Emitting an event neither waits for the server nor raises when there is none.
 
     Args:
         alert: What is told.
-        config: Names the receivers; their addresses are in this process's environment.
+        config: Names the receivers; their addresses are in this process's environment. None
+            if it cannot be read: then there is the event alone.
     """
-    emit_event(
-        event=EVENT,
-        resource={
-            "prefect.resource.id": f"assay.agent.{alert.agent}",
-            "prefect.resource.name": alert.agent,
-            "assay.alert.kind": str(alert.kind),
-        },
+    emit(
+        ALERT,
+        alert.agent,
+        labels={"assay.alert.kind": str(alert.kind)},
         payload=as_json(alert),
-        id=UUID(hex=alert.id),
-        occurred=alert.at,
+        event_id=UUID(hex=alert.id),
+        at=alert.at,
     )
-    deliveries = await send_alerts(alert, config.alerts, environ=os.environ)
+    receivers = config.alerts if config else ()
+    deliveries = await send_alerts(alert, receivers, environ=os.environ)
     for delivery in deliveries:
         level = logging.INFO if delivery.delivered else logging.WARNING
         _logger().log(level, "alert %s: %s", alert.kind, delivery)

@@ -10,15 +10,14 @@ from prefect.logging import get_run_logger
 
 from assay.approval import approve
 from assay.config import load_config
-from assay.decision import Decision
 from assay.history import whoami
-from assay.promotion import Consent
+from assay.promotion import Consent, Promotion
 from tasks.notices import warn
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def approve_evaluation(evaluation_id: str, note: str, config: str) -> Decision:
-    """Switch what the evaluation decided; its decision as it is now.
+def approve_evaluation(evaluation_id: str, note: str, config: str) -> Promotion:
+    """Switch what the evaluation decided; its decision as it is now, and the switch.
 
     Raises:
         AssayError: It may not be, or cannot be, approved: the run fails and says why.
@@ -32,4 +31,4 @@ def approve_evaluation(evaluation_id: str, note: str, config: str) -> Decision:
     get_run_logger().info(
         "%s", "switched" if done.switch.changed else "it was done already: nothing to change"
     )
-    return done.decision
+    return done

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 from prefect import task
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
@@ -21,14 +20,15 @@ from assay.decision import (
     outcome_of,
 )
 from assay.durable import replace_file
-from assay.plan import Plan, folder_of, prompt_ref
+from assay.plan import Plan, folder_of, prompt_ref, seconds_since
 from assay.prompts import PromptVersion
+from assay.report.plot import gates_plot
 from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import allowed, differences
 from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
 from assay.versions import versions
-from tasks.progress import tell
+from tasks.artifacts import show_outcome
 
 
 @task(task_run_name="look {number}", persist_result=False, cache_policy=NO_CACHE)
@@ -68,7 +68,7 @@ def _decision(
         rounds=len(looks),
         stopped_early=len(looks) < len(plan.looks),
         spend_usd=total_spend_usd(runs, refs),
-        seconds=(datetime.now(UTC) - plan.created_at).total_seconds(),
+        seconds=seconds_since(plan.created_at, datetime.now(UTC)),
         seed=plan.seed,
         versions=versions(),
         looks=tuple(looks_taken(looks)),
@@ -91,14 +91,6 @@ async def publish(plan: Plan, decisions: Sequence[Decision]) -> Outcome:
     folder = folder_of(plan)
     replace_file(folder.decision, f"{outcome.model_dump_json(indent=2)}\n".encode())
     folder.tapes.unlink(missing_ok=True)
-    for each in decisions_of(outcome):
-        await tell(acreate_markdown_artifact(markdown(each), description="Decision"))
+    replace_file(folder.plot, gates_plot(decisions_of(outcome)).encode())
+    await show_outcome(outcome)
     return outcome
-
-
-def markdown(decision: Decision) -> str:
-    """The verdict for the flow run's page; what comes from files stands in a code block."""
-    reason = decision.reason.replace("`", "'")
-    switched = decision.switched
-    after = f"\n\nactive: `{switched.before}` -> `{switched.after}`" if switched else ""
-    return f"# {decision.verdict}\n\n```\n{reason}\n```{after}\n"

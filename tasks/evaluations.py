@@ -14,8 +14,10 @@ from prefect.runtime import flow_run
 
 from assay.errors import CannotEvaluate
 from assay.evaluation import Evaluation, open_evaluation
-from assay.plan import Plan, Request, settle, settle_as
+from assay.plan import Plan
 from assay.prompts import lock_prompts
+from assay.settling import Request, settle, settle_as
+from tasks.flow_runs import tag_run
 from tasks.notices import warn
 from tasks.progress import Progress
 
@@ -55,9 +57,18 @@ def begin(request: Request, evaluation_id: str | None) -> Plan:
     return plan
 
 
+def _about(plan: Plan) -> dict[str, str | list[str]]:
+    """What the run list can be filtered by."""
+    if plan.is_night:
+        return {"kind": "nightly", "prompt": plan.baseline.ref}
+    prompts = [prompt.ref for prompt in plan.candidates]
+    return {"kind": "evaluate", "prompt": prompts, "baseline": plan.baseline.ref}
+
+
 @asynccontextmanager
 async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator[Evaluation]:
     """The evaluation, open for its runs; its progress is shown until the block ends."""
+    await tag_run(_about(plan))
     progress = Progress(total=plan.n_runs)
     at_once = max_concurrency or plan.config.execution.max_concurrency
     async with open_evaluation(

@@ -23,11 +23,14 @@ from assay.nights.judging import judge_night as judged
 from assay.nights.markdown import night_markdown
 from assay.nights.pending import settled_already
 from assay.nights.trends import past_nights
-from assay.plan import Plan, Request, folder_of, settle, settle_night
+from assay.plan import Plan, folder_of
 from assay.prompts import parse_ref
 from assay.receivers import AlertKind
+from assay.settling import Request, settle, settle_night
 from assay.store.parquet import read_runs
 from tasks.alerting import raise_alert
+from tasks.artifacts import artifact_key
+from tasks.flow_runs import run_url, tag_run
 from tasks.progress import tell
 from tasks.states import MAX_MESSAGE_CHARS
 
@@ -91,7 +94,9 @@ async def publish_night(plan: Plan, night: Night) -> None:
     folder.tapes.unlink(missing_ok=True)
     nights = past_nights(folder.path.parent, prompt_id=plan.baseline.prompt_id)
     page = night_markdown(night, before=nights)
-    await tell(acreate_markdown_artifact(page, key="nights", description="Night"))
+    agent, _ = parse_ref(plan.baseline.ref)
+    await tell(acreate_markdown_artifact(page, key=artifact_key("nights", agent)))
+    await tag_run({"verdict": NAMES[night.verdict].replace(" ", "-")})
     for alert in _alerts(plan, night):
         await raise_alert(alert, plan.config)
 
@@ -140,6 +145,7 @@ def _alerts(plan: Plan, night: Night) -> Iterable[Alert]:
                 "cached_share": night.active.cached_share,
             },
             at=night.at,
+            url=run_url(),
         )
 
 

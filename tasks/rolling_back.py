@@ -12,8 +12,11 @@ from assay.history import whoami
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def go_back(config: str, reason: str) -> live.Switch:
-    """What `assay rollback` does; a second call changes nothing."""
+def go_back(config: str, reason: str, version: str | None) -> live.Switch:
+    """What `assay rollback` does, if `version` is active or none is named."""
+    now = live.read_pointers(Path(config)).pointers
+    if version and now.active != version:
+        return live.Switch(changed=False, before=now, after=now, entry=None)
     done = live.rollback(Path(config), reason=reason, who=whoami(), now=datetime.now(UTC))
     for warning in done.warnings:
         get_run_logger().warning("%s", warning)

@@ -15,6 +15,7 @@ from assay.history import PROMOTE, Cause, whoami
 from assay.live import read_pointers, switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
+from tasks.events import emit_switch
 from tasks.notices import warn
 
 
@@ -58,6 +59,7 @@ def _carried_out(plan: Plan, decision: Decision) -> Decision:
         return _not_switched(decision, f"{refused.problem}; where it can be written: {here}")
     except AssayError as refused:
         return _not_switched(decision, refused.problem)
+    emit_switch(done)
     for warning in done.warnings:
         warn(warning)
     if done.output:

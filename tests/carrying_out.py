@@ -8,8 +8,9 @@ from typing import Any
 
 from assay.decision import Look, TaskTraits, judge_in_looks
 from assay.evaluation import Evaluation, Round, open_evaluation
-from assay.plan import Plan, Request, prompt_ref, settle
+from assay.plan import Plan, prompt_ref
 from assay.records import RunRecord
+from assay.settling import Request, settle
 from assay.store.arms import read_arm
 from assay.store.parquet import runs_table
 

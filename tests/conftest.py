@@ -6,16 +6,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import settings
 
 from assay import server
+from assay.server.worker import find as find_worker
 from tests.commands import WARM, Assay, Ran
 from tests.fakes.desk_server import DeskServer
+from tests.prefect_api import find as ask
+from tests.prefect_api import prefect_api
+from tests.service import InService, put_into_service
 
 settings.register_profile("assay", deadline=None)
 settings.load_profile("assay")
@@ -25,7 +29,7 @@ SAMPLE = ("assay.yaml", "golden", "prompts", "support_desk")
 OURS = ("PREFECT_", "ASSAY_", "OPENAI_")
 
 Workspace = Callable[[], Path]
-Find = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
+Find = Callable[[str, dict[str, Any]], Any]
 
 
 def copy_sample(folder: Path) -> Path:
@@ -74,16 +78,8 @@ def prefect_environ(
 @pytest.fixture
 def find(prefect_environ: dict[str, str]) -> Iterator[Find]:
     """Asks the Prefect server for all things of a kind that a filter lets through."""
-    with httpx.Client(base_url=prefect_environ["PREFECT_API_URL"], trust_env=False) as client:
-        token = client.get("/csrf-token", params={"client": "tests"}).json()["token"]
-        client.headers.update({"Prefect-Csrf-Client": "tests", "Prefect-Csrf-Token": token})
-
-        def ask(kind: str, only: dict[str, Any]) -> list[dict[str, Any]]:
-            answer = client.post(f"/{kind}/filter", json=only).raise_for_status()
-            found: list[dict[str, Any]] = answer.json()
-            return found
-
-        yield ask
+    with prefect_api(prefect_environ) as client:
+        yield partial(ask, client)
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +103,27 @@ def desk() -> Iterator[DeskServer]:
     """A model server that the test may hold."""
     with DeskServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def in_service(
+    tmp_path_factory: pytest.TempPathFactory, clean_environ: dict[str, str]
+) -> Iterator[InService]:
+    """In service, in a folder with a space and beside modules that are named as ours are."""
+    workspace = copy_sample(tmp_path_factory.mktemp("in service") / "the desk")
+    (workspace / "tasks.py").write_text("raise SystemExit('the tasks of somebody else')\n")
+    try:
+        yield put_into_service(workspace, clean_environ)
+    finally:
+        server.stop(workspace, announce=print)
+
+
+@pytest.fixture
+def used(in_service: InService) -> InService:
+    """The session's workspace in service; brought up again if a test took it down."""
+    if find_worker(in_service.worker) is None or not server.status(in_service.workspace).ready:
+        put_into_service(in_service.workspace, in_service.environ)
+    return in_service
 
 
 @dataclass(frozen=True, slots=True)

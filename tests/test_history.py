@@ -77,7 +77,7 @@ def test_times_are_written_in_utc() -> None:
 
 def test_without_a_file_the_history_is_empty(tmp_path: Path) -> None:
     """Before the first switch."""
-    assert read_history(tmp_path / "assay.yaml") == ((), (), ())
+    assert read_history(tmp_path / "assay.yaml") == ((), (), (), ())
 
 
 BROKEN = [
@@ -115,7 +115,7 @@ def test_a_last_line_without_its_newline_counts(tmp_path: Path) -> None:
 
 def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
     """A colleague with a newer release writes to the same file."""
-    line = json.dumps(json.loads(entry().as_line()) | {"schema_version": 2, "canary": {"share": 5}})
+    line = json.dumps(json.loads(entry().as_line()) | {"schema_version": 2, "shadow": {"share": 5}})
     (tmp_path / "history.jsonl").write_text(line + "\n")
     assert read_history(tmp_path / "assay.yaml").entries == (entry(),)
 

@@ -87,6 +87,18 @@ def test_the_rollback_imports_none_of_what_may_be_broken(
     )
 
 
+def test_ending_a_canary_imports_nothing_heavy(
+    workspace: Workspace, clean_environ: dict[str, str]
+) -> None:
+    """It is typed at the same hour as a rollback."""
+    here = workspace()
+    with (here / "assay.yaml").open("a") as config:
+        config.write("rollout: {canary: {version: 'support:v14', share: 0.1}}\n")
+    modules = imported(called("canary", "stop"), here, clean_environ)
+    assert modules.isdisjoint(HEAVY)
+    assert "version: null, share: 0.0}" in (here / "assay.yaml").read_text()
+
+
 def test_production_agents_import_the_standard_library_and_pyyaml_only(
     workspace: Workspace, clean_environ: dict[str, str]
 ) -> None:

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 from assay.history import read_history
+from assay.live import read_pointers
+from tasks.rolling_back import go_back
 from tests.commands import Assay
 from tests.conftest import Promoted, Workspace
 
@@ -39,3 +41,15 @@ def test_killed_between_the_switch_and_the_verdict_the_same_command_finishes(
     assert (ran.exit_code, decision["evaluation_id"]) == (0, evaluation.name)
     assert decision["switched"] == {"from": "support:v13", "to": "support:v15"}
     assert len(read_history(folder / "assay.yaml").entries) == 1
+
+
+def test_a_rollback_that_is_about_another_version_than_the_active_one_changes_nothing(
+    workspace: Workspace,
+) -> None:
+    """An alarm about a canary must not take the good version out of production."""
+    config = workspace() / "assay.yaml"
+    before = config.read_bytes()
+    done = go_back.fn(str(config), "canary alarm", "support:v15")
+    assert (done.changed, config.read_bytes()) == (False, before)
+    assert go_back.fn(str(config), "canary alarm", "support:v13").changed
+    assert read_pointers(config).pointers.active == "support:v12"

@@ -13,7 +13,8 @@ from assay.commands.on_prefect import check_that_flows_are_ours, reach_prefect, 
 from assay.commands.screen import Screen
 from assay.commands.verdicts import check_concurrency, check_fields, check_json, report
 from assay.forecast.cost import short_form
-from assay.plan import Plan, Request, folder_of, settle
+from assay.plan import Plan, folder_of
+from assay.settling import Request, settle
 
 EXIT_NOT_SWITCHED = 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assay.commands.screen import Screen
 from assay.commands.verdicts import MIN_WIDTH, STANDARD_OUTPUT, check_json
-from assay.plan import Request, settle
+from assay.settling import Request, settle
 
 
 def plan(arguments: argparse.Namespace) -> int:

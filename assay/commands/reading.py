@@ -15,6 +15,7 @@ from assay.errors import InputError
 from assay.golden import load_golden
 from assay.history import Entry, read_history
 from assay.live import read_pointers
+from assay.pointers import read_pointer_file
 from assay.prompts import load_prompt, verify_lock
 from assay.store.approvals import waiting
 from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluation
@@ -30,12 +31,14 @@ def status(arguments: argparse.Namespace) -> int:
     pointers = read_pointers(path).pointers
     print(f"active:   {pointers.active}")
     print(f"rollback: {pointers.rollback}")
+    if (canary := read_pointer_file(path).says.canary) is not None and canary.runs:
+        print(f"canary:   {canary.version} at {canary.share:.2%} (assay canary status)")
     history = read_history(path)
     for warning in history.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if history.entries:
+    if history.all:
         print("\nlast switches")
-        for entry in reversed(history.entries[-SHOWN_SWITCHES:]):
+        for entry in reversed(history.all[-SHOWN_SWITCHES:]):
             print(f"  {_cut(_switch_line(entry))}")
     config = load_config(path, os.environ)
     found = evaluations(_results(config))
@@ -55,12 +58,12 @@ def status(arguments: argparse.Namespace) -> int:
 
 def history(arguments: argparse.Namespace) -> int:
     """Every switch, oldest first."""
-    entries, warnings, _ = read_history(arguments.config)
-    for warning in warnings:
+    found = read_history(arguments.config)
+    for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    for entry in entries:
+    for entry in found.all:
         print(entry.as_line().decode().rstrip() if arguments.json else _switch_line(entry))
-    if not entries and not arguments.json:
+    if not found.all and not arguments.json:
         print("nothing has been switched yet")
     return 0
 
@@ -135,9 +138,11 @@ def _switch_line(entry: Entry) -> str:
     cause = entry.cause
     by = f"approved by {cause.approved_by}" if cause.approved_by else f"by {cause.who}"
     evidence = f" (evaluation {cause.evaluation_id})" if cause.evaluation_id else ""
+    changed = f"{entry.before.active} -> {entry.after.active}"
+    if entry.canary is not None:
+        changed = f"{entry.canary.before} -> {entry.canary.after}"
     return _one_line(
-        f"{cause.at:%Y-%m-%d %H:%M} {cause.action}: {entry.before.active} -> {entry.after.active} "
-        f"{by}{evidence}: {cause.reason}"
+        f"{cause.at:%Y-%m-%d %H:%M} {cause.action}: {changed} {by}{evidence}: {cause.reason}"
     )
 
 

@@ -21,7 +21,8 @@ def promote(arguments: argparse.Namespace) -> int:
     prompt = load_prompt(
         config.folder / config.prompts.directory, wanted if ":" in wanted else f"{name}:{wanted}"
     )
-    say(_by_force(config, prompt, arguments) if arguments.force else _on(config, prompt, arguments))
+    done = (_by_force if arguments.force else _on)(config, prompt, arguments)
+    say(done, "switch", arguments.config)
     return 0
 
 
@@ -35,7 +36,8 @@ def approve(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config, os.environ)
     consent = Consent(who=whoami(), at=datetime.now(UTC), note=arguments.reason)
-    say(approve_evaluation(config, arguments.evaluation, consent).switch)
+    done = approve_evaluation(config, arguments.evaluation, consent).switch
+    say(done, "switch", arguments.config)
     return 0
 
 

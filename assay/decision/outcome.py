@@ -8,7 +8,8 @@ from datetime import datetime
 from assay.decision.document import Approval, Decision, Switched
 
 _AWAITING = "; awaiting approval: "
-_NOT_SWITCHED = "; not switched: "
+NOT_SWITCHED = "; not switched: "
+"""In the reason of a promote that was to be switched and could not be."""
 
 
 def awaiting_approval(decision: Decision, *, deadline: datetime) -> Decision:
@@ -20,7 +21,7 @@ def awaiting_approval(decision: Decision, *, deadline: datetime) -> Decision:
 
 def not_switched(decision: Decision, why: str) -> Decision:
     """A promote that left the config as it is."""
-    return decision.model_copy(update={"reason": f"{decision.reason}{_NOT_SWITCHED}{why}"})
+    return decision.model_copy(update={"reason": f"{decision.reason}{NOT_SWITCHED}{why}"})
 
 
 def switched(decision: Decision, *, before: str, after: str) -> Decision:
@@ -39,4 +40,4 @@ def switched(decision: Decision, *, before: str, after: str) -> Decision:
 
 def verdict_reason(decision: Decision) -> str:
     """Why the verdict is what it is, without what became of it."""
-    return decision.reason.partition(_AWAITING)[0].partition(_NOT_SWITCHED)[0]
+    return decision.reason.partition(_AWAITING)[0].partition(NOT_SWITCHED)[0]

@@ -43,7 +43,7 @@ def golden_tasks(config: Config) -> Iterator[Finding]:
 
 def history(path: Path) -> Iterator[Finding]:
     """The history's last switch is what the config says, and was not made in the future."""
-    entries, warnings, _ = read_history(path)
+    entries, warnings, *_ = read_history(path)
     here = read_pointers(path).pointers
     for warning in warnings:
         yield warn("history", warning, "restore history.jsonl from version control")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from assay.decision.reason import clean_name
 from assay.forecast.document import ExpectedCost, Forecast, GateOutlook, Unchanged
-from assay.report.table import gate_name
+from assay.report.rows import gate_name
 
 _UNTIL = {
     "first_look": "a clear verdict at the first look",

@@ -14,7 +14,7 @@ from assay.nights.figures import figures
 from assay.nights.movement import Times, movements
 from assay.nights.reference import KEPT, TONIGHT, KeptRuns, beside, find_reference
 from assay.nights.spikes import cache_note, spike
-from assay.plan import Plan, folder_of, prompt_ref
+from assay.plan import Plan, folder_of, prompt_ref, seconds_since
 from assay.records import PromptRef
 from assay.store.arms import read_arm, total_spend_usd
 from assay.versions import versions
@@ -64,7 +64,7 @@ def judge_night(night: NightRuns) -> Night:
         movements=moved,
         spike=jumped,
         notes=(*notes, *cache),
-        seconds=(night.now - plan.created_at).total_seconds(),
+        seconds=seconds_since(plan.created_at, night.now),
         spend_usd=total_spend_usd(night.runs, refs),
         seed=plan.seed,
         versions=versions(),

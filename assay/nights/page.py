@@ -11,7 +11,7 @@ from rich.text import Text
 
 from assay.nights.document import Figures, Movement, Night, NightVerdict
 from assay.nights.trends import FIGURES, Trend, trends
-from assay.report.table import gate_name
+from assay.report.rows import figure, gate_name, shown_change
 
 STYLES = {
     NightVerdict.UNCHANGED: "bold green",
@@ -20,6 +20,8 @@ STYLES = {
 }
 OPEN_STYLE = "bold yellow"
 SHOWN_NIGHTS = 10
+HEADINGS = ("tokens", "p95", "calls", "spend $", "p95 s")
+"""Of the columns of `FIGURES`, short enough for eighty columns."""
 
 
 def night_page(night: Night, *, before: Sequence[Night] = ()) -> RenderableType:
@@ -40,7 +42,7 @@ def night_page(night: Night, *, before: Sequence[Night] = ()) -> RenderableType:
 
 def nights_table(nights: Sequence[Night]) -> Table:
     """One row a night of the active prompt, the oldest first."""
-    table = _table("night (UTC)", "success", *FIGURES, "verdict")
+    table = _table("night (UTC)", "success", *HEADINGS, "verdict")
     for night in nights:
         table.add_row(
             f"{night.at:%m-%d %H:%M}",
@@ -54,8 +56,7 @@ def nights_table(nights: Sequence[Night]) -> Table:
 def figure_cells(figures: Figures) -> Iterator[str]:
     """The figures of `FIGURES`, in order."""
     for field in FIGURES.values():
-        value = getattr(figures, field)
-        yield "-" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        yield figure(getattr(figures, field), field)
 
 
 def trend_lines(found: Sequence[Trend]) -> list[str]:
@@ -86,28 +87,18 @@ def _movements(night: Night) -> Table:
 def _row(one: Movement) -> Iterator[str]:
     yield gate_name(one.metric, one.statistic)
     for value in (one.active.kept, one.active.tonight):
-        yield _level(value, one)
+        yield figure(value, one.metric)
     yield _change(one.active.change, one)
     limits = [one.active.lower, one.active.upper]
     low, high = (_change(x, one) for x in (limits if one.is_ratio else limits[::-1]))
     yield f"{low.removesuffix(' pt')} .. {high}"
-    yield "-" if one.rollback is None else _change(one.rollback.change, one)
-    yield "-" if one.excess is None else _change(one.excess, one)
+    yield _change(one.rollback.change if one.rollback else None, one)
+    yield _change(one.excess, one)
     yield one.finding if one.is_gated else "reported"
 
 
-def _level(value: float | None, one: Movement) -> str:
-    if value is None:
-        return "-"
-    if one.metric == "success":
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _change(change: float, one: Movement) -> str:
-    if one.is_ratio:
-        return f"x{change:.2f}"
-    return f"{0.0 - 100 * change:+.1f} pt" if one.metric == "success" else f"{change:+.3g}"
+def _change(change: float | None, one: Movement) -> str:
+    return shown_change(change, one.metric, is_ratio=one.is_ratio)
 
 
 def _footer(night: Night) -> str:

@@ -43,7 +43,7 @@ def put_into_service(
             found = _deployed_and_worker_begun(service, wanted, announce=announce)
             announce(f"deployed: {names}")
         else:
-            found = _begin_worker(service)
+            found = _begin_worker(service, announce=announce)
             announce(f"deployments up to date: {names}")
         worker.wait_until_online(found, service)
         announce(f"worker running: process {found.pid}, work pool {service.pool}")
@@ -111,7 +111,7 @@ def _deployed_and_worker_begun(
     write(service, wanted)
     deploying = begin_deploying(service)
     try:
-        found = _begin_worker(service)
+        found = _begin_worker(service, announce=announce)
         if service.server is not None and service.server.new_database:
             _await_server(service, announce=announce)
     except BaseException:
@@ -139,11 +139,14 @@ def _await_server(service: Service, *, announce: Announce) -> None:
     announce(f"Prefect server: {service.url}")
 
 
-def _begin_worker(service: Service) -> Worker:
-    """The worker that runs already, if it is this server's; else one on the way up."""
+def _begin_worker(service: Service, *, announce: Announce) -> Worker:
+    """The worker that runs already, if it is this server's; else one on the way up.
+
+    What a killed worker left is ended: a run without its worker cannot end well, and keeps its
+    evaluation from being gone on with.
+    """
     found = worker.find(service.folder)
     if found is not None and fits(found, service):
         return found
-    if found is not None:
-        worker.stop(service.folder, announce=lambda _: None)
+    worker.stop(service.folder, announce=announce)
     return worker.start(service)

@@ -4,6 +4,7 @@ results/ID/journal.jsonl    every run's start and end; the truth
 results/ID/tapes.jsonl      what runs exchanged with models and tools
 results/ID/runs/*.parquet   the same runs, one file a round; can be rebuilt
 results/ID/decision.json    the verdict, once there is one
+results/ID/gates.svg        its gates against their margins, as a picture
 results/ID/files/           what tools left behind (an outbox)
 results/ID/lock             held by the process that works on it
 """
@@ -61,6 +62,11 @@ class EvaluationFolder:
     def decision(self) -> Path:
         """The verdict's JSON; missing while there is none."""
         return self.path / "decision.json"
+
+    @property
+    def plot(self) -> Path:
+        """The verdict's gates as a picture."""
+        return self.path / "gates.svg"
 
     @property
     def files(self) -> Path:

@@ -30,6 +30,7 @@ FORMATS = "give .jsonl, .csv, .parquet or a folder of .parquet"
 Wanted = Callable[[Sequence[str]], Collection[str]]
 """Of the names of all columns those that somebody will ask for."""
 Is = Callable[[str], bool]
+OnBadLine = Callable[[int], None]
 LISTS = ("runs", "simulations", "trials", "results", "samples", "rows", "records", "data")
 """What the list of runs is called, where a file is one object that holds it."""
 
@@ -45,7 +46,9 @@ class LogColumns:
     n_runs: int
 
 
-def read_columns(path: Path, *, wanted: Wanted, texts: Is) -> LogColumns:
+def read_columns(
+    path: Path, *, wanted: Wanted, texts: Is, on_bad_line: OnBadLine | None = None
+) -> LogColumns:
     """Read a run log.
 
     Args:
@@ -53,6 +56,8 @@ def read_columns(path: Path, *, wanted: Wanted, texts: Is) -> LogColumns:
             the folder of an evaluation.
         wanted: Which columns to read.
         texts: Which columns of a CSV hold text, though they look like numbers (`1.10`).
+        on_bad_line: Called with the number of a line of JSON or CSV that is no run (it may be
+            half written), which is passed over; else it is an error.
 
     Raises:
         InputError: There is no such file, it cannot be read, or it holds no runs.
@@ -60,7 +65,7 @@ def read_columns(path: Path, *, wanted: Wanted, texts: Is) -> LogColumns:
     if not path.exists():
         raise InputError("no such file", path=path, mend=FORMATS)
     try:
-        table, names = _read(path, wanted=wanted, texts=texts)
+        table, names = _read(path, wanted=wanted, texts=texts, on_bad_line=on_bad_line)
     except (pa.ArrowException, OSError, UnicodeError) as refused:
         words = one_line(" ".join(str(refused).split()), max_chars=300)
         raise InputError(f"cannot be read: {words}", path=path, mend=FORMATS) from None
@@ -72,7 +77,9 @@ def read_columns(path: Path, *, wanted: Wanted, texts: Is) -> LogColumns:
     return LogColumns(columns, names, len(table))
 
 
-def _read(path: Path, *, wanted: Wanted, texts: Is) -> tuple[pa.Table, tuple[str, ...]]:
+def _read(
+    path: Path, *, wanted: Wanted, texts: Is, on_bad_line: OnBadLine | None
+) -> tuple[pa.Table, tuple[str, ...]]:
     if path.is_dir():
         runs = path / "runs"  # of an evaluation
         return _parquet(runs if runs.is_dir() else path, wanted)
@@ -80,9 +87,9 @@ def _read(path: Path, *, wanted: Wanted, texts: Is) -> tuple[pa.Table, tuple[str
         case ".parquet":
             return _parquet(path, wanted)
         case ".csv":
-            return _selected(_csv(path, texts), wanted)
+            return _selected(_csv(path, texts, on_bad_line), wanted)
         case ".jsonl" | ".ndjson" | ".json":
-            return _selected(_json(path, wanted), wanted)
+            return _selected(_json(path, wanted, on_bad_line), wanted)
         case other:
             what = f"{other!r}" if other else "a file without an ending"
             raise InputError(f"{what} is no run log", path=path, mend=FORMATS)
@@ -105,16 +112,25 @@ def _parquet(path: Path, wanted: Wanted) -> tuple[pa.Table, tuple[str, ...]]:
     return _selected(dataset.read(columns=columns, use_threads=False), wanted)[0], names
 
 
-def _csv(path: Path, texts: Is) -> pa.Table:
+def _csv(path: Path, texts: Is, on_bad_line: OnBadLine | None) -> pa.Table:
+    def pass_over(row: pyarrow.csv.InvalidRow) -> str:
+        if on_bad_line is not None:
+            on_bad_line(row.number or 0)
+        return "error" if on_bad_line is None else "skip"
+
     blocks = pyarrow.csv.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
-    with pyarrow.csv.open_csv(path, read_options=blocks) as reader:
+    parse = pyarrow.csv.ParseOptions(invalid_row_handler=pass_over)
+    names_only = pyarrow.csv.ParseOptions(invalid_row_handler=lambda _: "skip")
+    with pyarrow.csv.open_csv(path, read_options=blocks, parse_options=names_only) as reader:
         names = reader.schema.names
     kept = {name: pa.string() for name in names if texts(name)}
     options = pyarrow.csv.ConvertOptions(column_types=kept)
-    return pyarrow.csv.read_csv(path, read_options=blocks, convert_options=options)
+    return pyarrow.csv.read_csv(
+        path, read_options=blocks, parse_options=parse, convert_options=options
+    )
 
 
-def _json(path: Path, wanted: Wanted) -> pa.Table:
+def _json(path: Path, wanted: Wanted, on_bad_line: OnBadLine | None) -> pa.Table:
     if path.suffix.lower() == ".json" and (whole := _list_of_runs(path)) is not None:
         return _table(_objects(enumerate(whole, start=1), path), wanted)
     options = pyarrow.json.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
@@ -127,7 +143,7 @@ def _json(path: Path, wanted: Wanted) -> pa.Table:
         # Any column that changes its type makes it give up. Python's reader is slower, and
         # knows the line.
         pass
-    return _table(_objects(_values(path), path), wanted)
+    return _table(_objects(_values(path, on_bad_line), path, on_bad_line), wanted)
 
 
 def _is_safe_for_arrow(path: Path) -> bool:
@@ -174,22 +190,33 @@ def _table(runs: Iterable[dict[str, Any]], wanted: Wanted) -> pa.Table:
     return pa.table(columns)
 
 
-def _objects(values: Iterable[tuple[int, Any]], path: Path) -> Iterator[dict[str, Any]]:
+def _objects(
+    values: Iterable[tuple[int, Any]], path: Path, on_bad_line: OnBadLine | None = None
+) -> Iterator[dict[str, Any]]:
     for number, value in values:
         if not isinstance(value, dict):
+            if on_bad_line is not None:
+                on_bad_line(number)
+                continue
             raise InputError("a run is a JSON object", path=path, line=number, mend=FORMATS)
         yield value
 
 
-def _values(path: Path) -> Iterator[tuple[int, Any]]:
+def _values(path: Path, on_bad_line: OnBadLine | None) -> Iterator[tuple[int, Any]]:
     """With their numbers: of the line, or in the list."""
     raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     if raw.lstrip()[:1] == b"[":
         yield from enumerate(_parsed(raw, path=path, line=None), start=1)
         return
     for number, content in enumerate(raw.split(b"\n"), start=1):
-        if content.strip():
+        if not content.strip():
+            continue
+        try:
             yield number, _parsed(content, path=path, line=number)
+        except InputError:
+            if on_bad_line is None:
+                raise
+            on_bad_line(number)
 
 
 def _parsed(raw: bytes, *, path: Path, line: int | None) -> Any:

@@ -41,6 +41,18 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Our column -> names to look for, the likeliest first."""
 
+OF_PRODUCTION: Mapping[str, tuple[str, ...]] = {
+    "run_id": ("run_id", "trace_id", "session_id", "conversation_id", "request_id"),
+    "started_at": ("started_at", "start_time", "started", "timestamp", "time", "ts", "date"),
+    "ended_at": ("ended_at", "end_time", "finished_at", "completed_at", "ended"),
+}
+"""The same of what only a production log must say."""
+PRODUCTION = (
+    "prompt_id", "run_id", "stop_reason", "started_at", "ended_at", "total_tokens", "tool_calls",
+    "spend_usd", "latency_s", "success",
+)  # fmt: skip
+"""What is read of a production log."""
+
 SUMS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "total_tokens": (
         (
@@ -90,10 +102,15 @@ def leaf(name: str) -> str:
     return key(last) if before and dot else ""
 
 
+def guesses(ours: str) -> tuple[str, ...]:
+    """Names to look for, the likeliest first."""
+    return GUESSES.get(ours) or OF_PRODUCTION[ours]
+
+
 def all_names(ours: Iterable[str]) -> list[str]:
     """Every name that one of our columns may have in a log, conversations aside."""
     names: list[str] = []
     for each in ours:
-        names += [*GUESSES[each], *MILLISECONDS.get(each, ())]
+        names += [*guesses(each), *MILLISECONDS.get(each, ())]
         names += [name for parts in SUMS.get(each, ()) for name in parts]
     return names

@@ -3,6 +3,10 @@
 Missing stays missing: a null, a NaN or an empty cell is never 0 and never a failure.
 """
 
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +24,9 @@ MOST = 1e15
 LEAST = 1e-15
 """Less than this is nothing, for the same reason."""
 
+LATEST_S = 1e11
+"""Seconds since 1970 that no clock shows before the year 5138: more must be milliseconds."""
+TIME = pa.timestamp("us", tz="UTC")
 TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -118,6 +125,73 @@ def yes_or_no(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.all(pc.or_(is_yes, is_no), min_count=0).as_py():
         raise Unfit("holds numbers other than 0 and 1")
     return is_yes
+
+
+def known_amounts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As `counts`; what is no amount is not known.
+
+    Raises:
+        Unfit: It holds no numbers.
+    """
+    try:
+        return counts(column, name="")
+    except InputError:
+        values = [_amount(each) for each in _plain(column).to_pylist()]
+        return pa.chunked_array([pa.array(values, pa.float64())])
+
+
+def known_yes_or_no(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As `yes_or_no`; of words those that are neither are not known."""
+    column = _plain(column)
+    if not pa.types.is_string(column.type):
+        return yes_or_no(column)
+    lower = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    is_yes, is_no = (pc.is_in(lower, value_set=pa.array(words)) for words in (YES, NO))
+    if not pc.any(pc.or_(is_yes, is_no), min_count=0).as_py():
+        raise Unfit("holds words that are neither yes nor no")
+    return pc.if_else(pc.or_(is_yes, is_no), is_yes, pa.scalar(None, pa.bool_()))
+
+
+def moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times in UTC, to the microsecond; what is none is not known.
+
+    Without a time zone they are taken for UTC. Numbers are seconds since 1970, or milli-,
+    micro- or nanoseconds if they are so large.
+
+    Raises:
+        Unfit: It holds no times.
+    """
+    column = _plain(column)
+    if pa.types.is_timestamp(column.type):
+        plain = pc.cast(column, pa.timestamp("us", tz=column.type.tz), safe=False)
+        return pc.cast(plain, TIME) if plain.type.tz else pc.assume_timezone(plain, "UTC")
+    if not (_is_number(column.type) or pa.types.is_string(column.type)):
+        raise Unfit(f"holds {column.type}")
+    times = [_moment(each) for each in column.to_pylist()]
+    if times and not any(times):
+        raise Unfit("holds no times")
+    return pa.chunked_array([pa.array(times, TIME)])
+
+
+def _moment(value: str | float | Decimal | None) -> datetime | None:
+    try:
+        if isinstance(value, str) and not value.strip().replace(".", "", 1).isdigit():
+            at = datetime.fromisoformat(value.strip())
+            return at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = float(value or math.nan)
+        while seconds > LATEST_S:
+            seconds /= 1000
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _amount(value: str | float | None) -> float | None:
+    try:
+        number = float(value if value is not None else math.nan)
+    except ValueError:
+        return None
+    return number if 0 <= number <= MOST else None
 
 
 def _from_words(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -23,6 +23,7 @@ from assay.store.log_names import (
     MILLISECONDS,
     SUMS,
     all_names,
+    guesses,
     key,
     leaf,
 )
@@ -60,11 +61,11 @@ def read_run_log(path: Path, *, named: Mapping[str, str]) -> RunLog:
     """
     log = read_columns(
         path,
-        wanted=partial(_wanted, named=named),
-        texts=_is([*all_names(NEEDED), *(named[name] for name in NEEDED if name in named)]),
+        wanted=partial(wanted_columns, ours=GUESSES, named=named, further=OURS),
+        texts=is_one_of([*all_names(NEEDED), *(named[name] for name in NEEDED if name in named)]),
     )
     try:
-        found = {ours: _named_or_guessed(log, ours, named.get(ours)) for ours in GUESSES}
+        found = {ours: find_column(log, ours, named.get(ours)) for ours in GUESSES}
     except InputError as wrong:
         raise InputError(wrong.problem, path=path, mend=wrong.mend) from None
     columns = {ours: column for ours, (column, _) in found.items() if column is not None}
@@ -80,34 +81,44 @@ def read_run_log(path: Path, *, named: Mapping[str, str]) -> RunLog:
 
 Found = tuple[pa.ChunkedArray | None, str]
 """A column, and in words where it came from; empty words for nowhere."""
+Typed = Callable[[pa.ChunkedArray, str, str], pa.ChunkedArray]
+"""A column as ours, of that name in the log; raises `Unfit` where it cannot be."""
 
 
-def _named_or_guessed(log: LogColumns, ours: str, name: str | None) -> Found:
+def find_column(
+    log: LogColumns, ours: str, name: str | None, *, typed: Typed | None = None
+) -> Found:
+    """The column that is ours, by the name that the user gave it or by a likely one.
+
+    Raises:
+        InputError: The named one is not there or holds something else, or a value is impossible.
+    """
+    typed = typed or _typed
     if name is None:
-        return _guessed(log, ours)
+        return _guessed(log, ours, typed)
     if name not in log.columns:
         raise InputError(f"there is no column {one_line(name)!r}", mend=_there(log))
     try:
-        return _typed(log.columns[name], ours, name), name
+        return typed(log.columns[name], ours, name), name
     except Unfit as unfit:
         mend = f"name another with --column {ours}=NAME"
         raise InputError(f"column {one_line(name)!r} {unfit}", mend=mend) from None
 
 
-def _guessed(log: LogColumns, ours: str) -> Found:
+def _guessed(log: LogColumns, ours: str, typed: Typed) -> Found:
     """The first column with a likely name that holds what it should."""
     places = _places(log.columns)
     passed_over = ""
     for name in _likely(ours, places, log):
         try:
-            return _typed(log.columns[name], ours, name), name
+            return typed(log.columns[name], ours, name), name
         except Unfit as unfit:
             passed_over = passed_over or f"none ({name} {unfit})"
     for parts in SUMS.get(ours, ()):
         if all(key(part) in places for part in parts):
-            return _sum([places[key(part)] for part in parts], ours, log)
+            return _sum([places[key(part)] for part in parts], ours, log, typed)
     for name in _present(MILLISECONDS.get(ours, ()), places):
-        return pc.divide(_typed(log.columns[name], ours, name), 1000.0), f"{name} / 1000"
+        return pc.divide(typed(log.columns[name], ours, name), 1000.0), f"{name} / 1000"
     for name in _present(CONVERSATIONS.get(ours, ()), places):
         if (called := calls_in(log.columns[name])) is not None:
             return called, f"those in {name}"
@@ -116,9 +127,9 @@ def _guessed(log: LogColumns, ours: str) -> Found:
 
 def _likely(ours: str, places: Mapping[str, str], log: LogColumns) -> Iterator[str]:
     """Columns that are called so; then those inside of an object, where just one is."""
-    yield from _present(GUESSES[ours], places)
+    yield from _present(guesses(ours), places)
     if ours in ANYWHERE:
-        for guess in GUESSES[ours]:
+        for guess in guesses(ours):
             inside = [name for name in log.columns if leaf(name) == key(guess)]
             if len(inside) == 1:
                 yield inside[0]
@@ -133,9 +144,9 @@ def _places(names: Iterable[str]) -> dict[str, str]:
     return {key(name): name for name in reversed(list(names))}
 
 
-def _sum(names: Sequence[str], ours: str, log: LogColumns) -> Found:
+def _sum(names: Sequence[str], ours: str, log: LogColumns, typed: Typed) -> Found:
     """Two columns, and further ones that count as nothing where they are not given."""
-    columns = [_typed(log.columns[name], ours, name) for name in names]
+    columns = [typed(log.columns[name], ours, name) for name in names]
     total = pc.add(columns[0], columns[1])
     for further in columns[2:]:
         total = pc.add(total, pc.fill_null(further, 0.0))
@@ -205,18 +216,24 @@ def _codes(column: pa.ChunkedArray) -> Ints:
     return codes
 
 
-def _wanted(names: Sequence[str], *, named: Mapping[str, str]) -> set[str]:
+def wanted_columns(
+    names: Sequence[str],
+    *,
+    ours: Iterable[str],
+    named: Mapping[str, str],
+    further: Iterable[str] = (),
+) -> set[str]:
     """Every column that may be ours; conversations only where they alone can tell."""
-    is_ours, is_inside = _is([*OURS, *all_names(GUESSES)]), _is(all_names(ANYWHERE))
+    is_ours, is_inside = is_one_of([*further, *all_names(ours)]), is_one_of(all_names(ANYWHERE))
     kept = {name for name in names if is_ours(name) or is_inside(leaf(name))}
-    for ours, conversations in CONVERSATIONS.items():
-        guesses = {key(guess) for guess in GUESSES[ours]}
-        if ours not in named and not any({key(n), leaf(n)} & guesses for n in kept):
-            kept |= set(filter(_is(conversations), names))
+    for one, conversations in CONVERSATIONS.items():
+        likely = {key(guess) for guess in GUESSES[one]}
+        if one not in named and not any({key(n), leaf(n)} & likely for n in kept):
+            kept |= set(filter(is_one_of(conversations), names))
     return kept | set(named.values()).intersection(names)
 
 
-def _is(names: Iterable[str]) -> Callable[[str], bool]:
+def is_one_of(names: Iterable[str]) -> Callable[[str], bool]:
     """Whether a name is one of these, in whatever way it is written."""
     keys = {key(name) for name in names}
     return lambda name: key(name) in keys

@@ -12,7 +12,8 @@ import pytest
 from assay.decision.looks import look_alphas
 from assay.history import read_history
 from assay.nights.pending import settled_already
-from assay.plan import Plan, Request, folder_of, settle
+from assay.plan import Plan, folder_of
+from assay.settling import Request, settle
 from tests.carrying_out import carried_out, planned
 from tests.commands import Assay
 from tests.conftest import Workspace

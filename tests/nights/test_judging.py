@@ -13,7 +13,8 @@ from assay.nights.document import Night, NightVerdict, read_kept
 from assay.nights.judging import NightRuns, judge_night
 from assay.nights.markdown import night_markdown
 from assay.nights.trends import past_nights, trends
-from assay.plan import Plan, folder_of, settle_night
+from assay.plan import Plan, folder_of
+from assay.settling import settle_night
 from assay.store.parquet import runs_table
 from tests.carrying_out import carried_out
 from tests.conftest import Workspace
@@ -236,3 +237,29 @@ def replace_nothing(night: Night) -> Night:
     found = read_kept(night.model_dump_json())
     assert isinstance(found, Night)
     return found
+
+
+def test_no_table_is_wider_than_eighty_columns(watched: Path) -> None:
+    """A cut figure in a terminal of the usual width is no figure."""
+    night = a_night(watched, 1, factors={"v13": 1.9})
+    tables = night_markdown(night).split("\n\n")[2:-1]
+    assert len(tables) == 2
+    assert max(len(line) for table in tables for line in table.splitlines()) <= 80
+
+
+def test_a_clock_that_was_set_back_between_two_nights_loses_nothing(watched: Path) -> None:
+    """A machine's clock is corrected; the nights before and after it are still nights."""
+    earlier = a_night(watched, -3)
+    assert earlier.verdict in (NightVerdict.UNCHANGED, NightVerdict.NO_REFERENCE)
+    plan = planned_night(watched, 1)
+    carried_out(plan)
+    night = judge_night(
+        NightRuns(
+            plan=plan,
+            runs=runs_table(folder_of(plan).finished_runs()),
+            history=(),
+            previous=None,
+            now=FIRST - timedelta(days=40),
+        )
+    )
+    assert night.seconds == 0.0

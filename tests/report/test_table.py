@@ -9,21 +9,11 @@ import pytest
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
-from assay.decision import Decision, EvaluationFacts, Gates, Judgement, TaskTraits, document
+from assay.decision import Decision, Gates, TaskTraits
 from assay.decision.document import Switched
 from assay.report.table import decision_page
-from tests.fakes.arms import arm, failing, flags, judge, traits
-from tests.fakes.samples import cells
-
-FACTS = EvaluationFacts(
-    evaluation_id="20261123-213000-abc123", rounds=1, stopped_early=False, spend_usd=None,
-    seconds=12.0, seed=7, versions={},
-)  # fmt: skip
-
-
-def decided(judgement: Judgement) -> Decision:
-    """The judgement with fixed facts."""
-    return document(judgement, FACTS)
+from tests.fakes.arms import arm, failing, flags, judge
+from tests.report.decided import decided, incident, wavy
 
 
 def printed(decision: Decision, *, width: int = 80, colour: bool = False) -> str:
@@ -35,25 +25,6 @@ def printed(decision: Decision, *, width: int = 80, colour: bool = False) -> str
     )  # fmt: skip
     console.print(decision_page(decision))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
-
-
-def wavy(factor: float = 1.0, *, phase: float = 0.0, **columns: Any) -> dict[str, Any]:
-    """Costs that differ between golden tasks and repeats, without random numbers."""
-    wave = np.sin(np.arange(400) * 2.4 + phase)
-    level = 1.0 + cells(20, 20) / 10
-    return {
-        "total_tokens": 3000 * level * (1 + 0.3 * wave) * factor,
-        "tool_calls": np.round(3 * level * (1 + 0.3 * wave)) * factor,
-        **columns,
-    }
-
-
-def incident() -> Decision:
-    """The reference incident, a critical task that broke, and a bound that did."""
-    candidate = wavy(1.89, phase=1.0, success=failing({5: 17, 7: 3}))
-    candidate["violations"] = {"max_tokens": flags(120)}
-    tasks = traits(20, critical=(5,))
-    return decided(judge(arm(**wavy()), arm(**candidate), tasks=tasks))
 
 
 def test_a_rejection_says_why_on_one_screen(snapshot: SnapshotAssertion) -> None:

@@ -59,6 +59,7 @@ def test_each_deployment_has_the_path_of_its_own_config(workspace: Workspace) ->
     assert {deployment.entrypoint for deployment in wanted} >= {
         "flows/evaluate.py:evaluate",
         "flows/switch.py:rollback",
+        "flows/canary.py:canary_watch",
     }
     for deployment in wanted:
         assert deployment.fields["parameters"]["config"] == str(here.config)

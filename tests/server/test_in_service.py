@@ -2,123 +2,31 @@
 
 import re
 import sqlite3
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import httpx
 import psutil
 import pytest
 
-from assay import server
 from assay.live import read_pointers
 from assay.pointers import Pointers
 from assay.server.in_service import service_now
-from assay.server.service import worker_folder
-from assay.server.worker import flow_processes
-from tests.commands import COLD
-from tests.conftest import copy_sample
+from assay.server.worker import find, flow_processes
+from tests.service import InService, eventually
 
 pytestmark = pytest.mark.slow
-
-PATIENCE_S = 90
-
-
-@dataclass(frozen=True, slots=True)
-class InService:
-    """A workspace after `assay server start --with-worker`."""
-
-    workspace: Path
-    environ: dict[str, str]
-    printed: str
-
-    @property
-    def config(self) -> Path:
-        """Its configuration."""
-        return self.workspace / "assay.yaml"
-
-    def assay(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there."""
-        return subprocess.run(
-            [COLD, *arguments],
-            cwd=self.workspace,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-
-    @contextmanager
-    def client(self) -> Iterator[httpx.Client]:
-        """The UI's way in."""
-        found = server.status(self.workspace).server
-        assert found is not None
-        with httpx.Client(base_url=found.url, trust_env=False) as client:
-            token = client.get("/csrf-token", params={"client": "ui"}).json()["token"]
-            client.headers.update({"Prefect-Csrf-Client": "ui", "Prefect-Csrf-Token": token})
-            yield client
-
-    def click(self, name: str, **parameters: Any) -> str:
-        """Ask for a run of a deployment; the run's id."""
-        with self.client() as client:
-            deployment = client.get(f"/deployments/name/{name}").json()
-            asked = client.post(
-                f"/deployments/{deployment['id']}/create_flow_run",
-                json={"state": {"type": "SCHEDULED"}, "parameters": parameters},
-            )
-            return str(asked.raise_for_status().json()["id"])
-
-    def state(self, run: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The run's state once it is what was waited for."""
-        deadline = time.monotonic() + PATIENCE_S
-        with self.client() as client:
-            while not until(state := client.get(f"/flow_runs/{run}").json()["state"]):
-                assert time.monotonic() < deadline, state
-                time.sleep(0.1)
-        return state
-
-    def ended(self, run: str) -> dict[str, Any]:
-        """The state that a run ended in."""
-        ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        return self.state(run, lambda state: state["type"] in ends)
-
-
-@pytest.fixture(scope="module")
-def used(
-    tmp_path_factory: pytest.TempPathFactory, clean_environ: dict[str, str]
-) -> Iterator[InService]:
-    """In service, in a folder with a space and beside modules that are named as ours are."""
-    workspace = copy_sample(tmp_path_factory.mktemp("in service") / "the desk")
-    (workspace / "tasks.py").write_text("raise SystemExit('the tasks of somebody else')\n")
-    started = subprocess.run(
-        [COLD, "server", "start", "--with-worker"],
-        cwd=workspace,
-        env=clean_environ,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        yield InService(workspace, clean_environ, started.stdout)
-    finally:
-        server.stop(workspace, announce=print)
 
 
 def test_one_command_brings_up_all_and_a_second_finds_it(used: InService) -> None:
     """Whoever types it twice must not get two workers that run every schedule twice."""
     assert "worker running: process" in used.printed
+    worker = find(used.worker)
     again = used.assay("server", "start", "--with-worker")
     assert again.returncode == 0, again.stderr
     names = "evaluate/evaluate, rollback/rollback, promote/promote, nightly/nightly"
-    assert f"deployments up to date: {names}" in again.stdout
-    assert used.printed.splitlines()[-1] == again.stdout.splitlines()[-1]
+    assert f"deployments up to date: {names}, canary-watch/canary-watch" in again.stdout
+    assert worker is not None
+    assert again.stdout.splitlines()[-1].startswith(f"worker running: process {worker.pid},")
     status = used.assay("server", "status").stdout
     assert "worker: running since" in status
     assert "warning" not in status
@@ -126,8 +34,7 @@ def test_one_command_brings_up_all_and_a_second_finds_it(used: InService) -> Non
 
 def test_the_form_offers_the_versions_there_are_and_knows_its_config(used: InService) -> None:
     """A typo in a version, or a switch of another workspace's config, is not on offer."""
-    with used.client() as client:
-        deployment = client.get("/deployments/name/evaluate/evaluate").json()
+    deployment = used.deployment("evaluate/evaluate")
     form = deployment["parameter_openapi_schema"]["properties"]
     versions = [f"support:v{number}" for number in (12, 13, 14, 15)]
     assert form["candidate"]["enum"] == versions
@@ -140,11 +47,10 @@ def test_the_form_offers_the_versions_there_are_and_knows_its_config(used: InSer
 
 def test_the_night_is_scheduled(used: InService) -> None:
     """A server that is up, and whose scheduler does not work with its database, tells nobody."""
-    deadline = time.monotonic() + PATIENCE_S
-    while "nightly/nightly: runs next on its schedule" in (
-        status := used.assay("server", "status").stdout
-    ):
-        assert time.monotonic() < deadline, status
+    status = eventually(
+        lambda: used.assay("server", "status").stdout,
+        lambda said: "nightly/nightly: runs next on its schedule" not in said,
+    )
     assert re.search(r"nightly/nightly: runs next \d{4}-\d\d-\d\d 02:00 UTC", status)
 
 
@@ -168,7 +74,7 @@ def test_stop_ends_what_runs_and_leaves_no_process(used: InService) -> None:
     """A run that outlives its server could switch a config that nobody watches."""
     run = used.click("evaluate/evaluate", candidate="support:v12", repeats=2000, switch=False)
     used.state(run, lambda state: state["type"] == "RUNNING")
-    folder = worker_folder(used.workspace)
+    folder = used.worker
     runs = flow_processes(folder)
     assert runs
     stopped = used.assay("server", "stop")

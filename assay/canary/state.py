@@ -1,0 +1,131 @@
+"""What is known of one canary: `results/canary/ID/state.json`.
+
+Only `token_threshold`, which was fixed before the canary began, and whether somebody was told
+are remembered; all the rest is computed anew from the logs at every look.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from assay.durable import folder_lock, replace_file
+from assay.history import CANARY_START, Entry
+
+FOLDER = "canary"
+"""In the results folder."""
+MAX_STATE_BYTES = 1_000_000
+
+
+class Outcome(StrEnum):
+    """What a look found."""
+
+    NO_CANARY = "no canary"
+    NO_DATA = "no data"
+    WATCHING = "watching"
+    ALARM = "alarm"
+    BUDGET_SPENT = "budget spent"
+    ENDED = "ended"
+    """Another version was made active: there is nothing to compare it with any more."""
+
+
+class MetricState(BaseModel):
+    """One metric as far as the runs go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    """Key of `rollout.canary.gates`."""
+    margin: float
+    baseline_runs: int
+    canary_runs: int
+    """Those of which it is known."""
+    baseline: float | None = None
+    canary: float | None = None
+    """Mean or share over these runs."""
+    change: float | None = None
+    """Ratio of the means, or difference of the shares; None where nothing can be said yet."""
+    lower: float | None = None
+    """Surely above this, on the scale of `change`."""
+    alarm_after: int | None = None
+    """Canary runs after which it was surely above its margin."""
+
+
+class CanaryState(BaseModel):
+    """A canary at its last look."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    canary_id: str
+    version: str
+    prompt_id: str
+    baseline: str
+    baseline_prompt_id: str
+    share: float
+    began_at: datetime
+    looked_at: datetime
+    outcome: Outcome
+    reason: str
+    token_threshold: float | None = None
+    """Fixed before the canary began."""
+    alpha: float
+    canary_runs: int = 0
+    baseline_runs: int = 0
+    other_runs: int = 0
+    """Of any other prompt."""
+    passed_over: dict[str, int] = {}
+    """What of the logs was not taken, and how often."""
+    spend_usd: float | None = None
+    """What the canary's runs cost, as far as they say it; None where none does."""
+    metrics: tuple[MetricState, ...] = ()
+    notes: tuple[str, ...] = ()
+    told: bool = False
+    """Whether the alarm was handed to whoever is told."""
+
+    @property
+    def cause(self) -> MetricState | None:
+        """The metric that raised the alarm first."""
+        fired = [each for each in self.metrics if each.alarm_after is not None]
+        return min(fired, key=lambda each: each.alarm_after or 0, default=None)
+
+
+def canary_id(beginning: Entry) -> str:
+    """`20261125-043628-support-v14`: when a canary began, and of what."""
+    version = beginning.canary.after.version if beginning.canary else None
+    return f"{beginning.cause.at:%Y%m%d-%H%M%S}-{str(version).replace(':', '-')}"
+
+
+def read_state(results: Path, name: str) -> CanaryState | None:
+    """A canary's last state; None where there is none that can be read."""
+    path = _path(results, name)
+    try:
+        with path.open("rb") as file:
+            return CanaryState.model_validate_json(file.read(MAX_STATE_BYTES))
+    except (OSError, ValidationError):
+        return None
+
+
+def last_state(results: Path, changes: Sequence[Entry]) -> CanaryState | None:
+    """That of the canary that was begun last."""
+    starts = [entry for entry in changes if entry.cause.action == CANARY_START]
+    return read_state(results, canary_id(starts[-1])) if starts else None
+
+
+def write_state(results: Path, state: CanaryState) -> None:
+    """Keep a canary's state, durably.
+
+    Raises:
+        OSError: It cannot be written.
+        CannotEvaluate: Its folder is locked by somebody else.
+    """
+    path = _path(results, state.canary_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with folder_lock(path.parent):
+        replace_file(path, f"{state.model_dump_json(indent=2)}\n".encode())
+
+
+def _path(results: Path, name: str) -> Path:
+    return results / FOLDER / name / "state.json"

@@ -1,0 +1,156 @@
+"""Beginning and ending a canary in `assay.yaml`, atomically and recorded.
+
+Only `rollout.canary.version` and `rollout.canary.share` change. It imports what a rollback
+does and no more: nothing that is broken elsewhere may keep a canary in production.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from assay.errors import CannotEvaluate, InputError, NoVerdict
+from assay.history import CANARY_ALARM, CANARY_START, CanaryChange, Cause, Entry, History
+from assay.pointers import NO_CANARY, Canary, PointerFile, Pointers
+from assay.prompts import parse_ref
+from assay.recording import settle, write_ahead
+from assay.rewriting import carry_out, config_changed, entry_of, only_writer, tell_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanarySwitch:
+    """What a start or a stop did."""
+
+    changed: bool
+    before: Canary
+    after: Canary
+    entry: Entry | None
+    """How history has it; None where there was nothing to record."""
+    warnings: tuple[str, ...] = ()
+    output: str = ""
+    """The beginning of what `rollout.after_switch` printed."""
+
+
+def start_canary(path: Path, to: Canary, *, expect: Pointers, cause: Cause) -> CanarySwitch:
+    """Answer a share of requests with a version.
+
+    Args:
+        path: The config.
+        to: Which version, and how large a share.
+        expect: What the config pointed at when that was decided.
+        cause: Who, when, why; of the prompts' ids it knows the canary's and the active one's.
+
+    Raises:
+        ConfigChanged: The config points elsewhere.
+        NoVerdict: There is a canary already, or the version is active.
+        InputError: The config cannot be read, or `rollout.canary` not be written there.
+        CannotEvaluate: The config cannot be written, and is as it was.
+    """
+    if to.version is None or not 0 < to.share <= 1:
+        raise InputError(f"{to.share:g} is no share", mend="give one above 0, such as 0.05")
+    parse_ref(to.version)
+    with only_writer(path) as file:
+        history = settle(file.real, file.says)
+        here = file.canary
+        if file.snapshot.pointers != expect:
+            raise config_changed(file, str(expect))
+        if here == to:
+            return CanarySwitch(changed=False, before=here, after=here, entry=None)
+        _check_free(file, here, to.version)
+        done = _carry_out(file, history, to=to, cause=cause)
+    return _with_aftermath(path, done)
+
+
+def stop_canary(path: Path, *, cause: Cause, only: str | None = None) -> CanarySwitch:
+    """Answer no request with a canary any more; done again, it changes nothing.
+
+    Args:
+        path: The config.
+        cause: Who, when, why.
+        only: The version to stop; another one is left alone.
+
+    Raises:
+        InputError: The config cannot be read, or `rollout.canary` not be written there.
+        CannotEvaluate: The config cannot be written, and is as it was.
+    """
+    with only_writer(path) as file:
+        history = settle(file.real, file.says)
+        here = file.canary
+        if here == NO_CANARY or (only is not None and here.version != only):
+            return CanarySwitch(
+                changed=False, before=here, after=here, entry=None, warnings=history.warnings
+            )
+        done = _carry_out(file, history, to=NO_CANARY, cause=cause)
+    return _with_aftermath(path, done)
+
+
+def record_found(path: Path, canary: Canary, *, cause: Cause) -> Entry | None:
+    """Record a canary that somebody wrote into the config by hand; None if it has gone again.
+
+    Raises:
+        CannotEvaluate: The history cannot be written.
+    """
+    with only_writer(path) as file:
+        history = settle(file.real, file.says)
+        if file.says.canary != canary:
+            return None
+        change = CanaryChange(NO_CANARY, canary)
+        entry = entry_of(file, cause=cause, rewritten=file.raw, canary=change)
+        try:
+            write_ahead(file.real, (*history.owed, entry))
+        except OSError as refused:
+            raise CannotEvaluate(
+                f"{file.real.parent}: the history cannot be written: {refused.strerror}",
+                mend="begin the canary where it can: assay canary start",
+            ) from None
+        settle(file.real, file.says)
+        return entry
+
+
+def beginning_of(canary: Canary, changes: Sequence[Entry]) -> Entry | None:
+    """The start of a canary, if that was the last of these changes."""
+    last = changes[-1] if changes else None
+    if last is None or last.cause.action != CANARY_START or last.canary is None:
+        return None
+    return last if last.canary.after.version == canary.version else None
+
+
+def taken_back(version: str, history: History) -> Entry | None:
+    """The last alarm on a version that has not been made active since."""
+    alarms = [
+        entry
+        for entry in history.canaries
+        if entry.cause.action == CANARY_ALARM
+        and entry.canary is not None
+        and entry.canary.before.version == version
+    ]
+    promoted = [entry.cause.at for entry in history.entries if entry.after.active == version]
+    if not alarms or any(at > alarms[-1].cause.at for at in promoted):
+        return None
+    return alarms[-1]
+
+
+def _check_free(file: PointerFile, here: Canary, version: str) -> None:
+    if here.runs:
+        raise NoVerdict(f"there is a {here} already", mend="end it first: assay canary stop")
+    if version == file.snapshot.pointers.active:
+        raise NoVerdict(f"{version} is active: every request is answered with it")
+
+
+def _carry_out(file: PointerFile, history: History, *, to: Canary, cause: Cause) -> CanarySwitch:
+    rewritten = file.with_canary(to)
+    before = file.canary
+    entry = entry_of(file, cause=cause, rewritten=rewritten, canary=CanaryChange(before, to))
+    after = carry_out(file, history, entry, rewritten)
+    return CanarySwitch(changed=True, before=before, after=to, entry=entry, warnings=after.warnings)
+
+
+def _with_aftermath(path: Path, done: CanarySwitch) -> CanarySwitch:
+    if done.entry is None:
+        return done
+    output, warnings = tell_after(
+        path,
+        done.entry.cause,
+        before=done.before.version or "",
+        after=done.after.version or "",
+    )
+    return replace(done, output=output, warnings=done.warnings + warnings)

@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 
 from assay.decision import Look
-from assay.plan import Request, settle
 from assay.records import RunRecord
+from assay.settling import Request, settle
 from tests.carrying_out import carried_out, judged
 from tests.commands import Assay
 

@@ -112,8 +112,10 @@ def in_service(
     """In service, in a folder with a space and beside modules that are named as ours are."""
     workspace = copy_sample(tmp_path_factory.mktemp("in service") / "the desk")
     (workspace / "tasks.py").write_text("raise SystemExit('the tasks of somebody else')\n")
+    # Prefect looks for new schedules once a minute: no test waits so long.
+    environ = {**clean_environ, "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3"}
     try:
-        yield put_into_service(workspace, clean_environ)
+        yield put_into_service(workspace, environ)
     finally:
         server.stop(workspace, announce=print)
 

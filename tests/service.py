@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import httpx
 
@@ -52,8 +53,9 @@ class InService:
     def client(self) -> Iterator[httpx.Client]:
         """The UI's way in."""
         with httpx.Client(base_url=self.server.url, trust_env=False, timeout=30) as client:
-            token = client.get("/csrf-token", params={"client": "ui"}).json()["token"]
-            client.headers.update({"Prefect-Csrf-Client": "ui", "Prefect-Csrf-Token": token})
+            name = str(uuid4())  # a second client of the same name ends the first one's token
+            token = client.get("/csrf-token", params={"client": name}).json()["token"]
+            client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": token})
             yield client
 
     def deployment(self, name: str) -> dict[str, Any]:

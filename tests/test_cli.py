@@ -94,11 +94,23 @@ def test_rollback_needs_no_golden_file_no_results_no_server_and_no_network(
     ran = assay.cold(
         here, "rollback", PYTHONPATH=str(tmp_path), PREFECT_API_URL="http://127.0.0.1:9/api"
     )
-    assert ran.exit_code == 0
-    assert ran.err.startswith("warning: nobody was told of it: ")  # the config names whom
-    assert "unknown key 'budgits'" in ran.err
+    assert (ran.exit_code, ran.err) == (0, "")
     assert "active: support:v15 -> support:v13" in ran.out
     assert not (here / "results").exists()
+
+
+def test_a_rollback_whose_receivers_cannot_be_read_is_made_and_says_so(
+    assay: Assay, promoted: Promoted, tmp_path: Path
+) -> None:
+    """Going back comes first; that nobody was told is a warning, not an exit code."""
+    here = promoted.copy(tmp_path)
+    config = here / "assay.yaml"
+    config.write_text(config.read_text().replace("budgets:", "budgits:") + "alerts: []\n")
+    ran = assay(here, "rollback")
+    assert ran.exit_code == 0
+    assert "active: support:v15 -> support:v13" in ran.out
+    assert ran.err.startswith("warning: nobody was told of it: ")
+    assert "unknown key 'budgits'" in ran.err
 
 
 def test_no_switch_only_decides_and_promote_switches_later_on_that_evidence(

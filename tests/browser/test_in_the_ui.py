@@ -13,10 +13,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from assay.live import read_pointers
+from tests.fakes.forwarder import forwarded
 from tests.service import PATIENCE_S, InService, eventually
 
 CHROMIUM = shutil.which("chromium")
 MUST_RUN = any(os.environ.get(name) for name in ("CI", "ASSAY_REQUIRE_BROWSER"))
+FOR_THE_DOCS = os.environ.get("ASSAY_SCREENSHOTS")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -55,8 +57,7 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures go: to the documentation if that is asked for."""
-    asked = os.environ.get("ASSAY_SCREENSHOTS")
-    return Path(asked) if asked else tmp_path_factory.mktemp("pictures")
+    return Path(FOR_THE_DOCS) if FOR_THE_DOCS else tmp_path_factory.mktemp("pictures")
 
 
 def test_a_candidate_is_evaluated_from_the_form_and_its_verdict_is_on_the_runs_page(
@@ -66,11 +67,12 @@ def test_a_candidate_is_evaluated_from_the_form_and_its_verdict_is_on_the_runs_p
     ui, deployment = used.server.ui_url, used.deployment("evaluate/evaluate")["id"]
     page.goto(f"{ui}/deployments/deployment/{deployment}/run")
     field = page.locator(".schema-form-property", has_text="The version to judge, such as")
-    field.locator("button.p-select-button__control").first.focus()
-    page.keyboard.press("ArrowDown")
+    # On its arrow: a click elsewhere in the field opens the list and closes it at once.
+    field.locator(".p-select-button__icon").first.click()
     choices = page.locator(".p-select-option")
     expect(choices).to_have_text([f"support:v{number}" for number in (12, 13, 14, 15)])
-    page.screenshot(path=pictures / "form.png")
+    above_paths = {"x": 0, "y": 0, "width": 1280, "height": 640}
+    page.screenshot(path=pictures / "form.png", animations="disabled", clip=above_paths)
     choices.filter(has_text="support:v15").click()
     page.get_by_role("button", name="Submit").click()
 
@@ -83,6 +85,9 @@ def test_a_candidate_is_evaluated_from_the_form_and_its_verdict_is_on_the_runs_p
     page.goto(f"{ui}/runs/flow-run/{run}")
     expect(page.get_by_text("promote", exact=True).first).to_be_visible()
     expect(page.get_by_text("verdict:promote").first).to_be_visible()
+    expect(page.get_by_text("Beginning flow run").first).to_be_visible()
+    if FOR_THE_DOCS:  # the timeline is painted on a canvas, and nothing tells when it is done
+        page.wait_for_timeout(5000)
     page.screenshot(path=pictures / "run.png")
 
     artifact = artifact_of(used, run)
@@ -109,7 +114,26 @@ def test_a_rollback_is_one_click_and_the_run_list_tells_what_happened(
     page.goto(f"{ui}/runs")
     expect(page.get_by_text("support:v15 vs active").first).to_be_visible()
     expect(page.get_by_text("rolled back").first).to_be_visible()
-    page.screenshot(path=pictures / "runs.png")
+    page.set_viewport_size({"width": 1280, "height": 960})
+    page.screenshot(path=pictures / "runs.png", animations="disabled")
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_the_page_works_through_a_forwarded_port_under_either_name(
+    used: InService, page: Page, name: str
+) -> None:
+    """The server is on a build host; the page must call the API where it came from itself."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    refused: list[str] = []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status == 403 else None)
+    with forwarded(used.server.port) as port:
+        page.goto(f"http://{name}:{port}/deployments")
+        expect(page.get_by_text("nightly", exact=True).first).to_be_visible()
+        page.close()
+    assert [url for url in asked if "/api/" in url]
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {f"{name}:{port}"}
+    assert refused == []
 
 
 def newest_run(used: InService, name: str) -> str:

@@ -27,6 +27,7 @@ from assay.wording import cut, one_line
 
 MAX_QUOTED_CHARS = 300
 MAX_REFUSAL_BYTES = 65_536
+_BEARER = "Bearer "
 _TELLING_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
@@ -74,14 +75,19 @@ class HttpAgent(Foreign):
         self._budgets = config.budgets
         self._attempts = config.execution.attempts
         self._session = session
-        self._secrets = tuple(secrets)
+        self._secrets = tuple(secret.removeprefix(_BEARER).encode() for secret in secrets)
         self._proxy = proxy_for(section.url)
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:  # noqa: ARG002 - made anew
         """Make one run."""
         told = request_of(order, self._budgets)
-        posting = _Posting(self._session, self._section.url, self._proxy)
-        posting.body = json.dumps(filled(self._section.body, told)).encode()
+        posting = _Posting(
+            session=self._session,
+            url=self._section.url,
+            proxy=self._proxy,
+            secrets=self._secrets,
+            body=json.dumps(filled(self._section.body, told)).encode(),
+        )
         watch = Stopwatch()
         limit = watch.limit(self._budgets.max_seconds)
         try:
@@ -103,31 +109,26 @@ class HttpAgent(Foreign):
             text, _ = await with_retries(posting.once, attempts=self._attempts, waiting=waiting)
             return _found(self._section.response, read_json(text))
         except Rubbish as why:
-            return Failed(StopReason.AGENT_ERROR, self._safe(f"the answer is {why}"))
+            return Failed(StopReason.AGENT_ERROR, f"the answer is {why}")
         except (ModelHTTPError, aiohttp.ClientError, OSError) as error:
             infra = is_infrastructure(error)
             stop_reason = StopReason.INFRA_ERROR if infra else StopReason.AGENT_ERROR
-            return Failed(stop_reason, self._safe(_words(error)))
-
-    def _safe(self, words: str) -> str:
-        text = words.encode("utf-8", "replace")
-        for secret in self._secrets:
-            text = without_secret(text, secret.encode())
-        return text.decode()
+            return Failed(stop_reason, _words(error))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Posting:
     """One run's request, made as often as it takes."""
 
     session: aiohttp.ClientSession
     url: str
     proxy: str | None
-    body: bytes = b""
+    secrets: tuple[bytes, ...]
+    body: bytes
     attempts: int = 0
 
     async def once(self) -> bytes:
-        """The body of a good answer.
+        """The body of a good answer, without the secrets that it may repeat.
 
         Raises:
             ModelHTTPError: The server refused.
@@ -143,15 +144,22 @@ class _Posting:
         ) as answer:
             if not answer.ok or answer.status >= 300:
                 said = await read_bounded(answer, MAX_REFUSAL_BYTES) or b""
-                told = {name: answer.headers[name] for name in _TELLING_HEADERS
-                        if name in answer.headers}  # fmt: skip
-                words = cut(one_line(said.decode(errors="replace").strip(), max_chars=4_000),
-                            MAX_QUOTED_CHARS)  # fmt: skip
-                raise ModelHTTPError(answer.status, "agent", words, headers=told)
+                raise _refusal(answer, self._safe(said))
             text = await read_bounded(answer, MAX_ANSWER_BYTES)
         if text is None:
             raise Rubbish(f"longer than {MAX_ANSWER_BYTES:,} bytes")
+        return self._safe(text)
+
+    def _safe(self, text: bytes) -> bytes:
+        for secret in self.secrets:
+            text = without_secret(text, secret)
         return text
+
+
+def _refusal(answer: aiohttp.ClientResponse, said: bytes) -> ModelHTTPError:
+    told = {name: answer.headers[name] for name in _TELLING_HEADERS if name in answer.headers}
+    words = one_line(said.decode(errors="replace").strip(), max_chars=MAX_QUOTED_CHARS + 1)
+    return ModelHTTPError(answer.status, "agent", cut(words, MAX_QUOTED_CHARS), headers=told)
 
 
 def filled(template: Any, told: Mapping[str, Any]) -> Any:
@@ -217,5 +225,5 @@ def secret_headers(
                 mend=f"export {named[header]}=...",
             )
     if section.api_key_env is not None:
-        found["Authorization"] = f"Bearer {found['Authorization']}"
+        found["Authorization"] = _BEARER + found["Authorization"]
     return found

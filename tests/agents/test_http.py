@@ -33,8 +33,12 @@ class Site:
             streamed: web.StreamResponse = await answer(request)
             return streamed
         if isinstance(answer, int):
-            return web.Response(status=answer, text=f"no: {request.headers.get('X-Api-Key')}")
+            return web.Response(status=answer, text=f"no: {self.key_of(request)}")
         return web.json_response(answer)
+
+    def key_of(self, request: web.Request) -> str | None:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return request.headers.get("X-Api-Key", bearer or None)
 
 
 @pytest.fixture
@@ -123,6 +127,18 @@ async def test_a_secret_is_sent_and_never_said(
     assert site.headers[0]["X-Team"] == "a"
     assert site.headers[0]["Authorization"] == f"Bearer {SECRET}"
     assert (result.stop_reason, result.error) == ("infra_error", "HTTP 403: no: [api key]")
+
+
+@pytest.mark.parametrize("answer", [500, {"output": f"my key is {SECRET}"}])
+async def test_a_bearer_token_is_in_no_error_and_in_no_output(
+    workshop: Workshop, site: Site, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    """What a run said is stored, shown and sent."""
+    monkeypatch.setenv("DESK_KEY", SECRET)
+    site.answers = [answer]
+    result = await workshop.run(agent(site, api_key_env="DESK_KEY"))
+    assert "[api key]" in f"{result.output} {result.error}"
+    assert "hunter2" not in f"{result.output} {result.error}"
 
 
 @pytest.mark.parametrize("first", [429, 500, 503, "cut"])

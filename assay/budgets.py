@@ -17,6 +17,9 @@ from assay.records import StopReason
 LOOP_AFTER = 4
 """The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
 
+SPEND_SLACK_USD = 1e-12
+"""Sums of prices are not exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolPolicy:
@@ -89,7 +92,7 @@ class Meter:
         )
         if self._spent(self.total_tokens, self.budgets.max_tokens, over=1):
             return StopReason.MAX_TOKENS
-        if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=1e-12):
+        if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=SPEND_SLACK_USD):
             return StopReason.MAX_SPEND
         return None
 
@@ -119,6 +122,26 @@ class Meter:
     @staticmethod
     def _spent(used: float | None, limit: float | None, *, over: float) -> bool:
         return used is not None and limit is not None and used >= limit + over
+
+
+def overrun(
+    budgets: Budgets,
+    *,
+    steps: int | None,
+    tool_calls: int | None,
+    total_tokens: int | None,
+    spend_usd: float | None,
+) -> StopReason | None:
+    """The first budget that a run says to have gone beyond, if any; unknown is not beyond."""
+    for stop, used, limit in (
+        (StopReason.MAX_STEPS, steps, budgets.max_steps),
+        (StopReason.MAX_TOOL_CALLS, tool_calls, budgets.max_tool_calls),
+        (StopReason.MAX_TOKENS, total_tokens, budgets.max_tokens),
+        (StopReason.MAX_SPEND, spend_usd, budgets.max_spend_usd),
+    ):
+        if used is not None and limit is not None and used > limit + SPEND_SLACK_USD:
+            return stop
+    return None
 
 
 class Stopwatch:

@@ -11,13 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
 from assay.documents import Document, Location, parse_yaml, read_bytes
 from assay.environment import overlay
 from assay.errors import InputError
-from assay.sections import AgentSection, Budgets, ConfigFile, EvaluationBudgets
+from assay.sections import Budgets, ConfigFile, EvaluationBudgets
 from assay.validation import Place, validated
+from assay.wording import sections_in
 
-__all__ = ["AgentSection", "Budgets", "Config", "EvaluationBudgets", "load_config"]
+__all__ = ["Budgets", "BuiltinSection", "Config", "EvaluationBudgets", "load_config"]
 
 SCHEMA_PATH = Path(__file__).with_name("assay.schema.json")
 
@@ -37,8 +39,24 @@ class Config(ConfigFile):
 
     @property
     def tools_path(self) -> Path | None:
-        """The Python file of the agent's tools."""
-        return None if self.agent.tools is None else self.folder / self.agent.tools
+        """The Python file of the built-in agent's tools."""
+        tools = self.agent.tools if isinstance(self.agent, BuiltinSection) else None
+        return None if tools is None else self.folder / tools
+
+    @property
+    def code_paths(self) -> tuple[Path, ...]:
+        """The files of the agent's own code that the configuration names and that are there."""
+        match self.agent:
+            case BuiltinSection():
+                named = [] if self.tools_path is None else [self.tools_path]
+            case PythonSection(entrypoint=entrypoint):
+                module = self.folder.joinpath(*entrypoint.partition(":")[0].split("."))
+                named = [module.with_name(f"{module.name}.py"), module / "__init__.py"]
+            case CommandSection(command=words):
+                named = [self.folder / word for word in words]
+            case HttpSection():
+                named = []
+        return tuple(path for path in named if path.is_file())
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
@@ -83,12 +101,12 @@ def _without_empty_sections(value: dict[str, Any], model: type[BaseModel]) -> di
     """A section whose keys are all commented out is read as null; it has its defaults."""
     kept = dict(value)
     for name, field in model.model_fields.items():
-        inner, section = value.get(name), field.annotation
-        if name in value and isinstance(section, type) and issubclass(section, BaseModel):
-            if inner is None:
-                del kept[name]
-            elif isinstance(inner, dict):
-                kept[name] = _without_empty_sections(inner, section)
+        inner, sections = value.get(name), sections_in(field.annotation)
+        if name in value and sections and inner is None:
+            del kept[name]
+        elif isinstance(inner, dict):
+            for section in sections:
+                inner = kept[name] = _without_empty_sections(inner, section)
     return kept
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from assay.documents import Location, parse_yaml
 from assay.errors import InputError
 from assay.variables import PREFIX, is_twin
+from assay.wording import sections_in
 
 FILE_ONLY = ("prompts", "rollout")
 """Sections that only the file decides."""
@@ -50,9 +51,9 @@ def _twins(model: type[BaseModel], above: Location = ()) -> Iterator[tuple[Locat
     """Every key that has a twin, with the type of its value."""
     for name, field in model.model_fields.items():
         here = (*above, name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _twins(field.annotation, here)
-        elif above:
+        for section in sections_in(field.annotation):
+            yield from _twins(section, here)
+        if above and not sections_in(field.annotation):
             yield here, field.annotation
 
 

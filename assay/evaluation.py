@@ -156,6 +156,7 @@ class Evaluation:
                 prompt=cell.prompt,
                 input=cell.task.input,
                 scope=RunScope(key=key, folder=self.folder.files),
+                metadata=cell.task.metadata,
             ),
             tape=Tape(key.run_id, self._taped.get(key.run_id, ()), self._tapes),
         )

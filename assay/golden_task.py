@@ -132,7 +132,7 @@ class GoldenTask(Section):
     tags: Several[Text] = ()
     """Words to select tasks by."""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    """Anything else; nothing here reads it."""
+    """Anything else; agents of the kinds `python`, `http` and `command` are told it."""
 
     @property
     def is_critical(self) -> bool:

@@ -87,12 +87,12 @@ class Plan:
     @property
     def question_hash(self) -> str:
         """64 hex digits over what is asked, however many runs answer it."""
-        tools = self.config.tools_path
         return _hash(
             {
                 "prompts": [prompt.prompt_id for prompt in self.prompts],
                 "golden": {task.id: task.hash for task in self.tasks},
-                "tools": _sha256(tools) if tools and tools.is_file() else None,
+                "code": [_sha256(path) for path in self.config.code_paths],
+                "metadata": [task.metadata for task in self.tasks if task.metadata],
                 "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
                 "gates": self.gates.model_dump(mode="json"),
                 "allow_different": sorted(self.allow_different),

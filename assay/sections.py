@@ -1,17 +1,15 @@
 """What `assay.yaml` may hold: every key with its type, its default and its meaning."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from assay.after_switch import split_command
+from assay.agent_sections import AgentSection, BuiltinSection, Command, Count
 from assay.errors import AssayError
 from assay.gates import Gates
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
-from assay.variables import VariableName
 
 
 def _checked_ref(ref: str) -> str:
@@ -26,25 +24,6 @@ Ref = Annotated[str, AfterValidator(_checked_ref)]
 """A prompt version as `name:version`."""
 
 
-def _split(command: object) -> object:
-    if not isinstance(command, str):
-        return command
-    try:
-        return split_command(command)
-    except ValueError as unclosed:
-        raise refusal(
-            f"rollout.after_switch: {unclosed}", mend="close it, or write a list of words"
-        ) from None
-
-
-Command = Annotated[
-    Several[Text],
-    Field(min_length=1),
-    BeforeValidator(_split, json_schema_input_type=str | list[str]),
-]
-"""A program and its arguments: a list, or one string that is split as a shell splits it."""
-
-Count = Annotated[int, Field(gt=0)]
 Amount = Annotated[float, Field(gt=0)]
 Margin = Annotated[float | None, Field(gt=0)]
 """Of a ratio: 0.25 allows x1.25."""
@@ -129,37 +108,6 @@ class Observability(Section):
     """Put the prompt's id into every log line and span."""
     alert_on_token_spike: bool = False
     """Raise an alert when tokens per run jump."""
-
-
-class AgentSection(Section):
-    """Which agent is evaluated, on which model, with which tools."""
-
-    kind: Literal["builtin"] = "builtin"
-    """How the agent is reached."""
-    name: Text = "builtin"
-    """As stored with each run."""
-    model: Text = "scripted"
-    """`scripted` (an offline simulation), `local`, or a model's name such as `openai:gpt-5`."""
-    base_url: str | None = None
-    """Address of an OpenAI-compatible server, where it is not the provider's own."""
-    api_key_env: VariableName | None = None
-    """Name of the environment variable that holds the key; never the key itself."""
-    model_settings: dict[str, Any] = Field(default_factory=dict)
-    """Settings of each request, such as `temperature`."""
-    tools: Text | None = None
-    """Python file that defines the tools, from the configuration's folder."""
-    allowed_tools: Several[Text] | None = None
-    """The only tools that a run may call; empty allows all of them."""
-    max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
-    """Calls of one run, by tool."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http(cls, url: str | None) -> str | None:
-        if url is not None and not _is_http_url(url):
-            # Without the address: it may hold a password.
-            raise refusal("agent.base_url is not an address", mend="begin it with https://")
-        return url
 
 
 class Execution(Section):
@@ -264,7 +212,8 @@ class ConfigFile(Section):
     testing: GoldenTesting = GoldenTesting()
     budgets: Budgets = Budgets()
     observability: Observability = Observability()
-    agent: AgentSection = AgentSection()
+    agent: AgentSection = BuiltinSection()
+    """How the agent under test is reached."""
     gates: Gates = Gates()
     nightly: Nightly = Nightly()
     execution: Execution = Execution()
@@ -282,10 +231,3 @@ class ConfigFile(Section):
                 at=("observability", "log_prompt_id"),
             )
         return self
-
-
-def _is_http_url(url: str) -> bool:
-    try:
-        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except ValueError:
-        return False

@@ -39,7 +39,8 @@ def words(
             return said + context["problem"], context["mend"]
         case "extra_forbidden":
             key, known = str(location[-1]), _keys_at(model, location[:-1])
-            return f"unknown key {cut(repr(key))}", did_you_mean(key, known)
+            said = "" if variable is None else f"{variable}: "
+            return f"{said}unknown key {cut(repr(key))}", did_you_mean(key, known)
         case "missing":
             return _missing(location, model=model, subject=subject)
         case "union_tag_not_found":
@@ -184,6 +185,11 @@ def _fields(model: Any) -> dict[str, FieldInfo]:
     if not _is_model(model):
         return {}
     return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """The model that a key's value is, or those of a union that it may be."""
+    return [annotation] if _is_model(annotation) else list(_members(annotation).values())
 
 
 def _members(annotation: Any) -> dict[str, type[BaseModel]]:

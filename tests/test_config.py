@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -15,6 +14,7 @@ from assay.documents import parse_yaml
 from assay.errors import InputError
 from assay.golden import GoldenTask
 from assay.sections import ConfigFile
+from assay.wording import sections_in
 
 SAMPLE = """\
 prompts:
@@ -130,7 +130,7 @@ PLUS = SAMPLE.count("\n") + 1
         ),
         pytest.param(
             SAMPLE + "rollout:\n  after_switch: git 'commit\n",
-            f"assay.yaml:{PLUS + 1}: rollout.after_switch: No closing quotation\n"
+            f"assay.yaml:{PLUS + 1}: rollout.after_switch is no command: No closing quotation\n"
             "  mend: close it, or write a list of words",
             id="a command with an open quote",
         ),
@@ -362,27 +362,26 @@ def test_a_variables_value_is_never_repeated(name: str, value: str) -> None:
     assert "hunter2" not in said
 
 
-def leaves(model: type[BaseModel], above: str = "") -> dict[str, Any]:
-    """Every key with its default as the documentation writes it."""
-    found: dict[str, Any] = {}
+def leaves(model: type[BaseModel], above: str = "") -> set[tuple[str, str]]:
+    """Every key with its default as the documentation writes it; a union's for each member."""
+    found: set[tuple[str, str]] = set()
     for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            found |= leaves(inner, f"{above}{name}.")
-        elif field.is_required():
-            found[above + name] = "required"
-        else:
-            found[above + name] = f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+        sections = sections_in(field.annotation)
+        for section in sections:
+            found |= leaves(section, f"{above}{name}.")
+        if field.is_required() and not sections:
+            found.add((above + name, "required"))
+        elif not sections:
+            default = json.dumps(field.get_default(call_default_factory=True))
+            found.add((above + name, f"`{default}`"))
     return found
 
 
-def documented(heading: str) -> dict[str, str]:
+def documented(heading: str) -> set[tuple[str, str]]:
     """Key and default of each row of the tables with defaults under a heading."""
     configuration, golden = DOCS.read_text(encoding="utf-8").split("\n# Golden tasks")
     part = configuration if heading == "Configuration" else golden
-    return dict(
-        re.findall(r"^\| `([a-z_.0-9]+)` \| (required|`.*?`) \| .+ \|$", part, re.MULTILINE)
-    )
+    return set(re.findall(r"^\| `([a-z_.0-9]+)` \| (required|`.*?`) \| .+ \|$", part, re.MULTILINE))
 
 
 def test_the_documentation_has_every_key_with_its_default() -> None:
@@ -403,3 +402,96 @@ def test_the_schema_takes_the_sample_and_refuses_its_typo() -> None:
     assert validator.is_valid(right)
     assert not validator.is_valid(right | {"bugdets": {}})
     assert not validator.is_valid(right | {"budgets": {"max_steps": "25"}})
+
+
+AGENT = SAMPLE + "agent:\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "  kind: pyton\n",
+            "agent.kind must be one of 'builtin', 'python', 'http', 'command', not 'pyton'",
+        ),
+        ("  kind: python\n", "agent has no 'entrypoint'\n  mend: add it, such as \"entrypoint\""),
+        ("  kind: python\n  tools: a.py\n", "unknown key 'tools'\n  mend: use one of: model, kind"),
+        ("  entrypoint: a:b\n", "unknown key 'entrypoint'\n"),
+        ("  kind: python\n  entrypoint: agent.py\n", "agent.entrypoint is not package.module:fun"),
+        ("  kind: command\n  command: []\n", "agent.command must not be empty"),
+        ("  kind: command\n  command: 'a \"b'\n", "agent.command is no command: No closing"),
+        (
+            "  kind: command\n  command: a\n  pool: 2\n  output: text\n",
+            "agent.output is text, which has no end that a pool could see",
+        ),
+        ("  kind: http\n  url: ftp://a\n", "agent.url is not an address"),
+        ("  kind: http\n  url: http://me:sk-hunter2@a\n", "agent.url holds a user or a password"),
+        (
+            "  kind: http\n  url: http://a\n  headers:\n    Authorization: sk-hunter2\n",
+            "the header Authorization would hold a secret\n  mend: name its variable in agent.hea",
+        ),
+        (
+            "  kind: http\n  url: http://a\n  headers_env:\n    X-Key: sk-hunter2\n",
+            "agent.headers_env.X-Key is not the name of an environment variable",
+        ),
+        (
+            '  kind: http\n  url: http://a\n  headers: {X: "a\\r\\nb"}\n',
+            "the header X holds a control character",
+        ),
+        (
+            "  kind: http\n  url: http://a\n  body:\n    a: ['{{input}}', '{{promt_id}}']\n",
+            "{{promt_id}} stands for nothing\n  mend: use: {{budgets}}, {{input}}, ",
+        ),
+        ("  kind: http\n  url: http://a\n  body: {a: '{{prompt_id}}'}\n", "agent.body has no {{in"),
+        (
+            "  kind: http\n  url: http://a\n  body: {a: '{{input}}'}\n",
+            "agent.body does not say which prompt is under test",
+        ),
+        (
+            "  kind: http\n  url: http://a\n  response: {output: 'a[' }\n",
+            "agent.response.output is not a JMESPath expression",
+        ),
+    ],
+)
+def test_each_kind_of_agent_has_its_own_keys(text: str, said: str) -> None:
+    """A key of another kind would be read by nobody."""
+    complained = complaint(AGENT + text)
+    assert said in complained
+    assert complained.startswith("assay.yaml:")
+    last_line = AGENT.count("\n") + text.count("\n")
+    assert PLUS <= int(complained.split(":")[1]) <= last_line
+    assert "hunter2" not in complained
+
+
+def test_the_agent_is_builtin_where_no_kind_is_given() -> None:
+    """As every configuration before there were others."""
+    assert load().agent.kind == load(AGENT).agent.kind == "builtin"
+    assert load(AGENT + "  model: local\n").agent.kind == "builtin"
+
+
+def test_an_agents_keys_have_their_twins_whatever_its_kind() -> None:
+    """Another port in CI is no other file."""
+    text = AGENT + "  kind: http\n  url: http://a\n"
+    environ = {"ASSAY_AGENT__URL": "http://b", "ASSAY_AGENT__RESPONSE__OUTPUT": "$.text"}
+    agent = load(text, environ).agent
+    assert (agent.url, agent.response.output) == ("http://b", "text")  # type: ignore[union-attr]
+    assert load(SAMPLE, {"ASSAY_AGENT__KIND": "python", "ASSAY_AGENT__ENTRYPOINT": "a:b"})
+    assert complaint(text, {"ASSAY_AGENT__POOL": "2"}).startswith(
+        "ASSAY_AGENT__POOL: unknown key 'pool'\n"
+    )
+    assert complaint(text, {"ASSAY_AGENT__POOLS": "2"}).startswith("ASSAY_AGENT__POOLS stands for")
+
+
+def test_the_schema_takes_each_kind_of_agent_and_no_mixture() -> None:
+    """Editors complete keys by it."""
+    validator = Draft202012Validator(json.loads(schema_text()))
+    right = parse_yaml(SAMPLE.encode(), path=Path("assay.yaml")).value
+    for agent in (
+        {"model": "local"},
+        {"kind": "python", "entrypoint": "a:b", "processes": 2},
+        {"kind": "http", "url": "http://a", "response": {"output": "a"}},
+        {"kind": "command", "command": "node a.js", "pool": 2},
+    ):
+        assert validator.is_valid(right | {"agent": agent})
+        assert not validator.is_valid(right | {"agent": agent | {"colour": "red"}})
+    assert not validator.is_valid(right | {"agent": {"kind": "python", "model": "local"}})

@@ -1,10 +1,16 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import assert_never
 
+from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
 from assay.agents.builtin import BuiltinAgent
+from assay.agents.command import open_command_agent
+from assay.agents.foreign import code_hash
+from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
+from assay.agents.python import open_python_agent
 from assay.agents.toolbox import Toolbox, load_tools
 from assay.budgets import ToolPolicy
 from assay.config import Config
@@ -13,16 +19,35 @@ from assay.models.prices import is_priced
 from assay.models.sources import open_model
 
 
+def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
+    """The configured agent, open until the block ends.
+
+    Raises:
+        InputError: On entering: it cannot be had as configured.
+    """
+    code = code_hash(config.code_paths)
+    match config.agent:
+        case BuiltinSection() as section:
+            return _open_builtin(config, section)
+        case PythonSection() as section:
+            return open_python_agent(config, section, code)
+        case HttpSection() as section:
+            return open_http_agent(config, section, code)
+        case CommandSection() as section:
+            return open_command_agent(config, section, code)
+        case unreachable:
+            assert_never(unreachable)
+
+
 @asynccontextmanager
-async def open_agent(config: Config) -> AsyncIterator[Agent]:
-    """The configured agent, with its model open until the block ends.
+async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterator[BuiltinAgent]:
+    """The loop with its model.
 
     Raises:
         InputError: The model or the tools cannot be had as configured, or a spend
             budget is set for a model whose price is not known.
     """
-    section = config.agent
-    toolbox = open_toolbox(config)
+    toolbox = open_toolbox(config, section)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
     async with open_model(
         section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
@@ -43,7 +68,7 @@ async def open_agent(config: Config) -> AsyncIterator[Agent]:
         )
 
 
-def open_toolbox(config: Config) -> Toolbox:
+def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
     """The configured tools, as far as they are allowed.
 
     Raises:
@@ -51,15 +76,15 @@ def open_toolbox(config: Config) -> Toolbox:
             not there.
     """
     tools = [] if config.tools_path is None else load_tools(config.tools_path)
-    toolbox = Toolbox(tools, allowed=config.agent.allowed_tools)
-    _refuse_unknown_tools(config, toolbox.names)
+    toolbox = Toolbox(tools, allowed=section.allowed_tools)
+    _refuse_unknown_tools(config, section, toolbox.names)
     return toolbox
 
 
-def _refuse_unknown_tools(config: Config, tools: frozenset[str]) -> None:
+def _refuse_unknown_tools(config: Config, section: BuiltinSection, tools: frozenset[str]) -> None:
     """A limit on a tool that is not there would limit nothing."""
     for key in ("allowed_tools", "max_calls_per_tool"):
-        for name in getattr(config.agent, key) or ():
+        for name in getattr(section, key) or ():
             if name not in tools:
                 raise InputError(
                     f"agent.{key} names {name!r}, which is not a tool",

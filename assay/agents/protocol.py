@@ -1,8 +1,8 @@
 """What every way to reach an agent offers: one run in, what it did out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from assay.prompts import PromptVersion
 from assay.records import RunScope
@@ -17,6 +17,8 @@ class Order:
     input: str | Sequence[dict[str, str]]
     """The customer's text, or chat messages `{role, content}` that end with theirs."""
     scope: RunScope
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """The golden task's own."""
 
 
 MADE = frozenset({"success", "failed", "retried"})
@@ -73,4 +75,7 @@ class Agent(Protocol):
     """Most runs that it serves well at once; None leaves that to the configuration."""
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
-        """Make one run. Whatever goes wrong in it is in the result, never raised."""
+        """Make one run. Whatever goes wrong in it is in the result, never raised.
+
+        The tape is for the built-in loop; the others make an unfinished run anew.
+        """

@@ -83,7 +83,8 @@ def _announce(plan: Plan, say: Screen) -> None:
     )
     if (expected := short_form(plan)) is not None:
         say.print(expected, markup=False)
-    if plan.config.agent.model == "scripted":
+    agent = plan.config.agent
+    if agent.kind == "builtin" and agent.model == "scripted":
         say.print("model: scripted (a simulation that runs offline, with the real tools)")
     doing = "going on with evaluation" if plan.resumed else "evaluation"
     say.print(f"{doing} {plan.evaluation_id}")

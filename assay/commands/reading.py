@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.commands.serving import line as server_line
-from assay.config import Config, load_config
+from assay.config import BuiltinSection, Config, load_config
 from assay.errors import InputError
 from assay.golden import load_golden
 from assay.history import Entry, read_history
@@ -121,9 +121,11 @@ def golden_check(arguments: argparse.Namespace) -> int:
 
 def _check_tools(config: Config) -> str:
     """What the agent may call, in words."""
+    if not isinstance(config.agent, BuiltinSection):
+        return str(config.agent)
     from assay.agents.opening import open_toolbox
 
-    toolbox = open_toolbox(config)
+    toolbox = open_toolbox(config, config.agent)
     offered = [toolbox.name(tool.name) for tool in toolbox.definitions]
     return f"{len(offered)} tools" + (f" ({', '.join(offered)})" if offered else "")
 

@@ -4,15 +4,18 @@ import asyncio
 import os
 from collections.abc import Iterator
 
+from assay.agent_sections import BuiltinSection, CommandSection, ForeignSection, HttpSection
 from assay.config import Config
 from assay.doctor.finding import Finding, ok
 
 
 def tools(config: Config) -> Iterator[Finding]:
-    """The tools file."""
+    """The tools file; agents that are not ours have their own."""
+    if not isinstance(config.agent, BuiltinSection):
+        return
     from assay.agents.opening import open_toolbox  # costs two seconds
 
-    toolbox = open_toolbox(config)
+    toolbox = open_toolbox(config, config.agent)
     offered = [toolbox.name(tool.name) for tool in toolbox.definitions]
     yield ok("tools", ", ".join(offered) or "none")
 
@@ -20,28 +23,44 @@ def tools(config: Config) -> Iterator[Finding]:
 def model(config: Config) -> Iterator[Finding]:
     """The model's settings, client library and key; no request is made."""
     section = config.agent
+    if not isinstance(section, BuiltinSection):
+        yield from _foreign(config, section)
+        return
     name = section.model
     if name == "local" or name.startswith("local:"):
-        yield from _local(config)
+        yield from _local(config, name)
         return
-    asyncio.run(_opened(config))
+    asyncio.run(_opened(config, section))
     key = f", key from {section.api_key_env}" if section.api_key_env else ""
     simulation = " (a simulation that runs offline)" if name == "scripted" else ""
     yield ok("model", f"{name}{simulation}{key}")
 
 
-def _local(config: Config) -> Iterator[Finding]:
+def _foreign(config: Config, section: ForeignSection) -> Iterator[Finding]:
+    """As far as can be seen without starting it."""
+    match section:
+        case CommandSection():
+            from assay.agents.command import find_command
+
+            find_command(config, section)
+        case HttpSection():
+            from assay.agents.http import secret_headers
+
+            secret_headers(config, section, os.environ)
+    yield ok("agent", f"{section}; its budgets on tokens, calls and spend hold what it reports")
+
+
+def _local(config: Config, name: str) -> Iterator[Finding]:
     from assay.models.local import find_local_model
 
-    name = config.agent.model
     file = config.folder / name.removeprefix("local:") if name != "local" else None
     yield ok("model", f"local: {find_local_model(file).name}")
 
 
-async def _opened(config: Config) -> None:
+async def _opened(config: Config, section: BuiltinSection) -> None:
     from assay.models.sources import open_model
 
     async with open_model(
-        config.agent, base_folder=config.folder, max_concurrency=1, environ=os.environ
+        section, base_folder=config.folder, max_concurrency=1, environ=os.environ
     ):
         return

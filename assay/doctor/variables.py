@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import psutil
 
+from assay.agent_sections import BuiltinSection, HttpSection
 from assay.config import Config
 from assay.doctor.finding import Finding, ok, warn
 from assay.server import worker
@@ -22,7 +23,7 @@ def variables(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield warn("alerts", f"{name} is not set: nobody is told that way", f"export {name}=...")
     if alerts and not unset:
         yield ok("alerts", f"{', '.join(alerts)} set")
-    named = [*alerts, *filter(None, [config.agent.api_key_env])]
+    named = [*alerts, *_agent_variables(config)]
     for name in _missing_in_worker(config, [name for name in named if environ.get(name)]):
         yield warn(
             "worker",
@@ -38,6 +39,15 @@ def _alert_variables(config: Config) -> list[str]:
         for key, value in receiver.model_dump().items()
         if key.endswith("_env") and value
     ]
+
+
+def _agent_variables(config: Config) -> list[str]:
+    match config.agent:
+        case HttpSection(api_key_env=key, headers_env=headers):
+            return [*headers.values(), *filter(None, [key])]
+        case BuiltinSection(api_key_env=str(key)):
+            return [key]
+    return []
 
 
 def _missing_in_worker(config: Config, names: list[str]) -> list[str]:

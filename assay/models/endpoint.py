@@ -41,11 +41,11 @@ class Endpoint:
             proxy=self.proxy,
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
         ) as answer:
-            return answer.status, answer.headers, await _bounded(answer)
+            return answer.status, answer.headers, await read_bounded(answer, MAX_ANSWER_BYTES)
 
     def without_key(self, text: bytes) -> bytes:
         """A text that goes into an error, in case it repeats the key."""
-        return text.replace(self.key, b"[api key]") if len(self.key) >= MIN_SECRET_BYTES else text
+        return without_secret(text, self.key)
 
 
 @asynccontextmanager
@@ -74,23 +74,28 @@ async def open_endpoint(
             completions=base_url.rstrip("/") + "/chat/completions",
             provider_name=provider_name,
             key=(api_key or "").encode(),
-            proxy=_proxy(base_url),
+            proxy=proxy_for(base_url),
         )
 
 
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes | None:
+def without_secret(text: bytes, secret: bytes) -> bytes:
+    """A text that goes into an error, in case it repeats the secret."""
+    return text.replace(secret, b"[api key]") if len(secret) >= MIN_SECRET_BYTES else text
+
+
+async def read_bounded(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
     """The whole body, or None as soon as it is too long."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in answer.content.iter_any():
         size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
+        if size > max_bytes:
             return None
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _proxy(base_url: str) -> str | None:
+def proxy_for(base_url: str) -> str | None:
     """The proxy that the environment names for this address; looked up once, not per request."""
     url = urlsplit(base_url)
     if url.hostname is None or proxy_bypass(url.hostname):

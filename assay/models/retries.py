@@ -4,8 +4,9 @@ Waiting for a provider is not the run's doing, so each pause is spent inside the
 caller's `waiting` block, which stops the run's clock.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import aiohttp
 from pydantic_ai.exceptions import (
@@ -21,6 +22,8 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
 from assay.backoff import Backoff
+
+Answer = TypeVar("Answer")
 
 BACKOFF = Backoff()
 WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -56,11 +59,27 @@ async def request_with_retries(
     Raises:
         Exception: What the last request raised.
     """
+    return await with_retries(
+        lambda: model.request(messages, settings, parameters),
+        attempts=attempts,
+        waiting=waiting,
+        backoff=backoff,
+    )
+
+
+async def with_retries(
+    ask: Callable[[], Awaitable[Answer]],
+    *,
+    attempts: int,
+    waiting: Callable[[], AbstractContextManager[None]],
+    backoff: Backoff = BACKOFF,
+) -> tuple[Answer, int]:
+    """The same for any request, which raises what a model would."""
     tries = 0
     while True:
         tries += 1
         try:
-            return await model.request(messages, settings, parameters), tries
+            return await ask(), tries
         except Exception as error:
             if tries >= attempts or not _may_pass(error):
                 raise

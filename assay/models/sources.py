@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic_ai.settings import ModelSettings
 
-from assay.config import AgentSection
+from assay.config import BuiltinSection
 from assay.errors import InputError
 from assay.models.chat_settings import check_chat_settings
 from assay.models.endpoint import open_endpoint
@@ -33,7 +33,7 @@ _KNOWS_ONLY_MAX_COMPLETION_TOKENS = re.compile(r"(?:^|\.)openai(?:\.azure)?\.com
 
 
 def open_model(
-    agent: AgentSection,
+    agent: BuiltinSection,
     *,
     base_folder: Path,
     max_concurrency: int,
@@ -76,7 +76,7 @@ async def _open_scripted() -> AsyncIterator[ModelSource]:
 
 
 @asynccontextmanager
-async def _open_local(agent: AgentSection, file: Path | None) -> AsyncIterator[ModelSource]:
+async def _open_local(agent: BuiltinSection, file: Path | None) -> AsyncIterator[ModelSource]:
     model = find_local_model(file)
     given, _ = check_chat_settings(agent.model_settings)
     settings: ModelSettings = {"max_tokens": LOCAL_MAX_TOKENS, **given}
@@ -101,7 +101,7 @@ async def _open_local(agent: AgentSection, file: Path | None) -> AsyncIterator[M
 
 @asynccontextmanager
 async def _open_endpoint(
-    agent: AgentSection, *, max_concurrency: int, environ: Mapping[str, str]
+    agent: BuiltinSection, *, max_concurrency: int, environ: Mapping[str, str]
 ) -> AsyncIterator[ModelSource]:
     base_url = agent.base_url or OPENAI_URL
     where = _checked_address(base_url)
@@ -139,7 +139,7 @@ def _checked_address(base_url: str) -> SplitResult:
     return where
 
 
-def _api_key(agent: AgentSection, environ: Mapping[str, str]) -> str | None:
+def _api_key(agent: BuiltinSection, environ: Mapping[str, str]) -> str | None:
     """The key to send; a server of one's own may need none."""
     variable = agent.api_key_env or OPENAI_KEY
     if key := environ.get(variable, "").strip():

@@ -17,7 +17,7 @@ import pytest_asyncio
 from pydantic_ai.messages import ModelRequest, ModelResponse, SystemPromptPart, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 
-from assay.config import AgentSection, load_config
+from assay.config import BuiltinSection, load_config
 from assay.errors import CannotEvaluate
 from assay.golden import load_golden
 from assay.models.local import LocalModel, find_local_model, serve_locally
@@ -45,7 +45,7 @@ def on_the_model(test: object) -> object:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def source() -> AsyncIterator[ModelSource]:
-    agent = AgentSection(model="local", model_settings={"max_tokens": 96})
+    agent = BuiltinSection(model="local", model_settings={"max_tokens": 96})
     async with open_model(agent, base_folder=ROOT, max_concurrency=4) as opened:
         yield opened
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic_ai.messages import ModelMessage, ModelRequest, SystemPromptPart, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 
-from assay.config import AgentSection
+from assay.config import BuiltinSection
 from assay.errors import InputError
 from assay.models.source import run_seed
 from assay.models.sources import ModelSource, open_model
@@ -26,7 +26,7 @@ MESSAGES: list[ModelMessage] = [
 
 def opened(environ: dict[str, str] | None = None, **agent: Any) -> Any:
     return open_model(
-        AgentSection(**agent), base_folder=Path(), max_concurrency=4, environ=environ or {}
+        BuiltinSection(**agent), base_folder=Path(), max_concurrency=4, environ=environ or {}
     )
 
 

@@ -1,0 +1,37 @@
+"""What every agent that is not ours has in its runs' columns."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from assay.agent_sections import ForeignSection
+from assay.models.source import params_hash
+
+_NOT_HASHED = {"kind", "name", "model", "processes", "pool"}
+"""Columns of their own, or nothing that an answer hangs on."""
+
+
+class Foreign:
+    """Names and hashes; a subclass makes the runs.
+
+    Args:
+        section: Of the configuration.
+        code: Hash of the agent's own code, as `code_hash` makes it.
+        max_concurrency: Most runs that it serves at once; None for as many as configured.
+    """
+
+    def __init__(
+        self, section: ForeignSection, *, code: str, max_concurrency: int | None = None
+    ) -> None:
+        self.name = section.name
+        self.model = section.model
+        self.model_params_hash = params_hash(**section.model_dump(exclude=_NOT_HASHED))
+        self.tools_hash = code
+        self.price_table: str | None = None
+        self.max_concurrency = max_concurrency
+
+
+def code_hash(paths: Iterable[Path]) -> str:
+    """12 hex digits over the files that the configuration names; what they import is not seen."""
+    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return params_hash(code=contents)

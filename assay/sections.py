@@ -10,6 +10,7 @@ from assay.errors import AssayError
 from assay.gates import Gates
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
+from assay.token_prices import ModelPrices
 from assay.validation import Section, Several, Text, refusal
 from assay.variables import VariableName
 
@@ -117,6 +118,18 @@ class Budgets(Section):
     evaluation: EvaluationBudgets = EvaluationBudgets()
     """Limits of a whole evaluation."""
 
+    @model_validator(mode="after")
+    def _an_evaluation_has_room_for_a_run(self) -> "Budgets":
+        for name in ("max_tokens", "max_spend_usd"):
+            one, whole = getattr(self, name), getattr(self.evaluation, name)
+            if one is not None and whole is not None and one > whole:
+                raise refusal(
+                    f"one run may use {name} {one:g}, the whole evaluation only {whole:g}",
+                    mend=f"lower budgets.{name}: no run would be started",
+                    at=(name,),
+                )
+        return self
+
 
 class Observability(Section):
     """What production says about itself."""
@@ -148,6 +161,8 @@ class AgentSection(Section):
     """The only tools that a run may call; empty allows all of them."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls of one run, by tool."""
+    prices: dict[str, ModelPrices] = Field(default_factory=dict)
+    """Prices by `agent.model`, used before those of genai-prices."""
 
     @field_validator("base_url")
     @classmethod

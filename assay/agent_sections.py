@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from assay.after_switch import split_command
+from assay.token_prices import ModelPrices
 from assay.validation import Section, Several, Text, refusal
 from assay.variables import VariableName
 
@@ -115,6 +116,8 @@ class BuiltinSection(Section):
     """The only tools that a run may call; empty allows all of them."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls of one run, by tool."""
+    prices: dict[str, ModelPrices] = Field(default_factory=dict)
+    """Prices by `agent.model`, used before those of genai-prices."""
 
     @field_validator("base_url")
     @classmethod

@@ -7,13 +7,17 @@ was used up to the stop is kept, so that a stopped run is still evidence.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from assay.config import Budgets
 from assay.records import StopReason
 
+Cost = Callable[[int, int], float | None]
+"""US dollars of a request by its input and output tokens; None where no price is known."""
+
+MTOK = 1_000_000
 LOOP_AFTER = 4
 """The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
 
@@ -52,6 +56,7 @@ class Meter:
 
     budgets: Budgets
     policy: ToolPolicy
+    cost: Cost = lambda _input, _output: None
     steps: int = 0
     tool_calls: int = 0
     denied_tool_calls: int = 0
@@ -61,6 +66,8 @@ class Meter:
     cached_tokens: int | None = 0
     reasoning_tokens: int | None = 0
     spend_usd: float | None = 0.0
+    _conversation_tokens: int = 0
+    """What the next request sends at least: what the last one sent, and its answer."""
     _same_calls: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
@@ -72,15 +79,21 @@ class Meter:
         """The budget that forbids another request to the model, if any."""
         if self.steps >= self.budgets.max_steps:
             return StopReason.MAX_STEPS
+        return self.used_up()
+
+    def used_up(self) -> StopReason | None:
+        """The budget, of tokens or of money, that has no room for another answer, if any."""
         if self._spent(self.total_tokens, self.budgets.max_tokens, over=0):
             return StopReason.MAX_TOKENS
-        if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=0):
+        affordable = self._affordable_output()
+        if affordable is not None and affordable < 1:
             return StopReason.MAX_SPEND
         return None
 
     def count_request(self, use: RequestUse) -> StopReason | None:
         """Add one response's use; the budget that it overran, if any."""
         self.steps += 1
+        self._conversation_tokens = (use.input_tokens or 0) + (use.output_tokens or 0)
         self.input_tokens = _sum(self.input_tokens, use.input_tokens)
         self.output_tokens = _sum(self.output_tokens, use.output_tokens)
         self.cached_tokens = _sum(self.cached_tokens, use.cached_tokens)
@@ -114,10 +127,27 @@ class Meter:
         self._same_calls[tool, arguments] += 1
 
     def output_tokens_left(self) -> int | None:
-        """How many tokens the next answer may have at most; None without a token budget."""
-        if self.budgets.max_tokens is None:
+        """How many tokens the next answer may have at most; None where no budget bounds it."""
+        limit = self.budgets.max_tokens
+        tokens = None if limit is None else limit - (self.total_tokens or 0)
+        bounds = [each for each in (tokens, self._affordable_output()) if each is not None]
+        return max(1, min(bounds)) if bounds else None
+
+    def _affordable_output(self) -> int | None:
+        """Output tokens that the money is enough for, once the conversation is sent again.
+
+        0 when the spend is not known: a limit that cannot be checked allows nothing more.
+        None without a limit, or where output costs nothing.
+        """
+        if (limit := self.budgets.max_spend_usd) is None:
             return None
-        return max(1, self.budgets.max_tokens - (self.total_tokens or 0))
+        if self.spend_usd is None:
+            return 0
+        sent = self.cost(self._conversation_tokens, 0) or 0.0
+        answered = self.cost(self._conversation_tokens, MTOK) or 0.0
+        if (left := limit - self.spend_usd - sent) <= 0:
+            return 0
+        return None if answered <= sent else int(left / (answered - sent) * MTOK)
 
     @staticmethod
     def _spent(used: float | None, limit: float | None, *, over: float) -> bool:

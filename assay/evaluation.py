@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from assay.agents.opening import open_agent
 from assay.agents.protocol import Agent, AgentResult, Order
 from assay.checks import Observed, assess
-from assay.config import EvaluationBudgets
 from assay.golden import GoldenTask
+from assay.ledger import Ledger
 from assay.plan import Plan, folder_of
 from assay.prompts import PromptVersion
 from assay.records import RunKey, RunRecord, RunScope
@@ -51,30 +51,6 @@ class Round:
     """The baseline's, and those of the candidates that have no verdict yet."""
 
 
-@dataclass(slots=True)
-class Ledger:
-    """What the evaluation has used, against what it may use in all."""
-
-    budgets: EvaluationBudgets
-    runs: int = 0
-    tokens: int = 0
-    spend_usd: float = 0.0
-
-    def add(self, run: RunRecord) -> None:
-        """Count what one finished run used; the run itself counts from its start."""
-        self.tokens += run.total_tokens or 0
-        self.spend_usd += run.spend_usd or 0.0
-
-    def exhausted(self) -> str | None:
-        """The name of the first budget that is used up, if any."""
-        used = {"max_runs": self.runs, "max_tokens": self.tokens, "max_spend_usd": self.spend_usd}
-        for name, amount in used.items():
-            limit = getattr(self.budgets, name)
-            if limit is not None and amount >= limit:
-                return name
-        return None
-
-
 @dataclass(slots=True, kw_only=True)
 class Evaluation:
     """A plan being carried out: makes runs, keeps them, and knows which are done."""
@@ -93,10 +69,9 @@ class Evaluation:
     _settled: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        self._ledger = Ledger(self.plan.config.budgets.evaluation)
-        self._ledger.runs = len(self._finished)
-        for run in self._finished.values():
-            self._ledger.add(run)
+        self._ledger = Ledger.of(
+            self.plan.config.budgets, finished=self._finished.values(), begun=self._taped
+        )
 
     @property
     def n_finished(self) -> int:
@@ -141,12 +116,14 @@ class Evaluation:
         )
         if key.run_id in self._finished:
             return
-        async with self.slots.at((repeat, cell.number)):
-            if (budget := self._ledger.exhausted()) is not None:
-                self._not_made = budget
-                return
-            self._ledger.runs += 1
-            await self._make(cell, key, round_number)
+        async with (
+            self.slots.at((repeat, cell.number)),
+            self._ledger.admission(key.run_id) as refused_by,
+        ):
+            if refused_by is None:
+                await self._make(cell, key, round_number)
+            else:
+                self._not_made = refused_by
 
     async def _make(self, cell: Cell, key: RunKey, round_number: int) -> None:
         started_at = datetime.now(UTC)
@@ -164,7 +141,7 @@ class Evaluation:
         self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
         await self._journal.committed()
         self._finished[run.run_id] = run
-        self._ledger.add(run)
+        self._ledger.count(run)
         self.on_run(run)
 
     def _start_line(self, key: RunKey, started_at: datetime) -> dict[str, object]:

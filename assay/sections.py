@@ -100,6 +100,18 @@ class Budgets(Section):
     evaluation: EvaluationBudgets = EvaluationBudgets()
     """Limits of a whole evaluation."""
 
+    @model_validator(mode="after")
+    def _an_evaluation_has_room_for_a_run(self) -> "Budgets":
+        for name in ("max_tokens", "max_spend_usd"):
+            one, whole = getattr(self, name), getattr(self.evaluation, name)
+            if one is not None and whole is not None and one > whole:
+                raise refusal(
+                    f"one run may use {name} {one:g}, the whole evaluation only {whole:g}",
+                    mend=f"lower budgets.{name}: no run would be started",
+                    at=(name,),
+                )
+        return self
+
 
 class Observability(Section):
     """What production says about itself."""

@@ -27,7 +27,7 @@ from assay.agents.protocol import AgentResult, Order, ToolCall
 from assay.agents.toolbox import Toolbox
 from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
 from assay.config import Budgets
-from assay.models.prices import price_table, spend_usd
+from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
 from assay.prompts import system_prompt
@@ -62,6 +62,7 @@ class BuiltinAgent:
     Args:
         name: As stored in the `agent` column.
         source: Opened models, one per run.
+        price: Of the requests to that model.
         toolbox: The tools that are offered.
         budgets: Limits of each run.
         policy: Which tools may be called, and how often.
@@ -73,6 +74,7 @@ class BuiltinAgent:
         *,
         name: str,
         source: ModelSource,
+        price: Price,
         toolbox: Toolbox,
         budgets: Budgets,
         policy: ToolPolicy,
@@ -82,9 +84,10 @@ class BuiltinAgent:
         self.model = source.name
         self.model_params_hash = source.params_hash
         self.tools_hash = toolbox.tools_hash
-        self.price_table = None if source.price_ref is None else price_table()
+        self.price_table = price.table
         self.max_concurrency = source.max_concurrency
         self._source = source
+        self._price = price
         self._toolbox = toolbox
         self._budgets = budgets
         self._policy = policy
@@ -100,9 +103,9 @@ class BuiltinAgent:
             settings=self._source.settings_for(order.scope.key),
             parameters=ModelRequestParameters(function_tools=self._toolbox.definitions),
             toolbox=self._toolbox,
-            price_ref=self._source.price_ref,
+            price=self._price,
             max_attempts=self._attempts,
-            meter=Meter(self._budgets, self._policy),
+            meter=Meter(self._budgets, self._policy, cost=self._price.of_tokens),
             watch=Stopwatch(before_s=max((e.elapsed_s for e in tape.recorded), default=0.0)),
         )
         ending = await run.to_the_end(self._budgets.max_seconds)
@@ -120,7 +123,7 @@ class _Run:
     settings: ModelSettings
     parameters: ModelRequestParameters
     toolbox: Toolbox
-    price_ref: str | None
+    price: Price
     max_attempts: int
     meter: Meter
     watch: Stopwatch
@@ -151,6 +154,8 @@ class _Run:
             self.said = response.text or self.said
             if (stop := self.meter.count_request(self.use(response))) is not None:
                 return Ending(stop)
+            if response.finish_reason == "length" and (stop := self.meter.used_up()) is not None:
+                return Ending(stop)  # the budget cut this answer off
             if not response.tool_calls:
                 self.said = response.text or ""
                 return Ending(StopReason.FINISH)
@@ -236,7 +241,7 @@ class _Run:
             cached_tokens=usage.cache_read_tokens,
             reasoning_tokens=usage.output_reasoning_tokens
             or usage.details.get("reasoning_tokens", 0),
-            spend_usd=spend_usd(self.price_ref, usage),
+            spend_usd=self.price.spend_usd(usage),
         )
 
     def traced(self, call: ToolCallPart, outcome: str) -> ToolCall:

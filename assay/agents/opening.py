@@ -15,7 +15,7 @@ from assay.agents.toolbox import Toolbox, load_tools
 from assay.budgets import ToolPolicy
 from assay.config import Config
 from assay.errors import InputError
-from assay.models.prices import is_priced
+from assay.models.prices import Price, PriceTable
 from assay.models.sources import open_model
 
 
@@ -52,15 +52,12 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
     async with open_model(
         section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
     ) as source:
-        if config.budgets.max_spend_usd is not None and not is_priced(source.price_ref):
-            raise InputError(
-                f"budgets.max_spend_usd is set, but no price is known for {source.name!r}",
-                path=config.path,
-                mend="remove it, or use budgets.max_tokens",
-            )
+        price = PriceTable(section.prices).price_of(section.model, source.price_ref)
+        _refuse_unknown_spend(config, price)
         yield BuiltinAgent(
             name=section.name,
             source=source,
+            price=price,
             toolbox=toolbox,
             budgets=config.budgets,
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
@@ -79,6 +76,22 @@ def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
     toolbox = Toolbox(tools, allowed=section.allowed_tools)
     _refuse_unknown_tools(config, section, toolbox.names)
     return toolbox
+
+
+def _refuse_unknown_spend(config: Config, price: Price) -> None:
+    """A limit in dollars on something without a price would limit nothing."""
+    limits = {
+        "budgets.max_spend_usd": config.budgets.max_spend_usd,
+        "budgets.evaluation.max_spend_usd": config.budgets.evaluation.max_spend_usd,
+    }
+    for key, limit in limits.items():
+        if limit is not None and not price.is_known:
+            instead = key.replace("spend_usd", "tokens")
+            raise InputError(
+                f"{key} is set, but no price is known for {config.agent.model!r}",
+                path=config.path,
+                mend=f"give its prices in agent.prices, or use {instead}",
+            )
 
 
 def _refuse_unknown_tools(config: Config, section: BuiltinSection, tools: frozenset[str]) -> None:

@@ -1,0 +1,50 @@
+"""Whether a file has changed, and is whole: what keeps half-written ones from being read.
+
+A file is read when it has lain still: nothing happened to it for a while, or nothing between
+two looks (clocks of file servers differ); and only if it is the same before and after the read.
+So one that is rewritten in place is read when its writer has done, and a write in the same tick
+of the clock as another cannot be missed.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+STILL_S = 0.1
+
+
+class Mark(NamedTuple):
+    """What tells one state of a file from another."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+def mark_of(path: Path) -> Mark:
+    """Of the real file behind any symlink.
+
+    Raises:
+        OSError: It cannot be told.
+    """
+    found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, in every look
+    return Mark(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def has_lain_still(mark: Mark) -> bool:
+    """Whether nothing was written lately, by this machine's clock."""
+    age = time.time() - max(mark.modified_ns, mark.changed_ns) / 1e9
+    return age >= STILL_S
+
+
+def read_unchanged(path: Path, mark: Mark) -> bytes | None:
+    """The bytes of that very state; None if it has changed meanwhile.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    raw = path.read_bytes()
+    return raw if mark_of(path) == mark and len(raw) == mark.size else None

@@ -145,13 +145,16 @@ class Client:
     def _first(self) -> Serving:
         for _ in range(_ATTEMPTS):
             mark = _mark(self._config)
-            found = self._read(mark)
+            is_still = has_lain_still(mark)
+            try:
+                found = self._read(mark)
+            except InputError:
+                if is_still:
+                    raise
+                found = None  # it may be half written
             if found is not None:
-                serving, wrong = found
-                if wrong is not None:
-                    raise wrong
-                self._loaded = mark if has_lain_still(mark) else None
-                return serving
+                self._loaded = mark if is_still else None
+                return _without_faults(*found)
             time.sleep(STILL_S / 10)
         raise InputError("is being written all the time", path=self._config)
 
@@ -166,6 +169,12 @@ class Client:
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()  # another thread of the parent may have held it
+
+
+def _without_faults(serving: Serving, wrong: Exception | None) -> Serving:
+    if wrong is not None:
+        raise wrong
+    return serving
 
 
 def _mark(path: Path) -> Mark:

@@ -14,7 +14,7 @@ def after_fork(renew: Callable[[], None]) -> None:
 
 
 def _renew_all() -> None:
-    for each in list(_RENEWALS):
+    for each in _RENEWALS:
         if (renew := each()) is not None:
             renew()
 

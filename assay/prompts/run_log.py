@@ -42,7 +42,10 @@ class RunLog:
         """Lines that could not be written."""
         self._folder, self._max_bytes = folder, max_bytes
         self._complaints = Complaints(on_error)
-        self._start_anew()
+        self._lock = threading.RLock()  # a signal may come in the middle of a line
+        self._file: int | None = None
+        self._size = 0
+        self._is_torn = False
         after_fork(self._leave_to_parent)
 
     @property
@@ -63,38 +66,33 @@ class RunLog:
             self._complaints.mend()
 
     def _write(self, line: bytes) -> None:
-        if self._file is None or self._size + len(line) > self._max_bytes > self._size > 0:
-            self._open_next()
-        assert self._file is not None
+        file = self._file_for(len(line))
         if self._is_torn:  # the disk was full in the middle of a line
             line = b"\n" + line
-        written = os.write(self._file, line)
+        written = os.write(file, line)
         self._size += written
         self._is_torn = written < len(line)
         if self._is_torn:
             raise OSError(f"{self._folder}: only a part of a line was written: is the disk full?")
 
-    def _open_next(self) -> None:
-        self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"runs-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._file = os.open(self._folder / name, flags, 0o640)
-        self._size, self._is_torn = 0, False
+    def _file_for(self, n_bytes: int) -> int:
+        is_full = self._size > 0 and self._size + n_bytes > self._max_bytes
+        if self._file is None or is_full:
+            self.close()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            at = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            name = f"runs-{at}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._file = os.open(self._folder / name, flags, 0o640)
+        return self._file
 
     def close(self) -> None:
         """Close the file; a further line opens a new one."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        file, self._file, self._size, self._is_torn = self._file, None, 0, False
+        if file is not None:
+            os.close(file)
 
     def _leave_to_parent(self) -> None:
         """In a forked child: the open file goes on being the parent's alone."""
+        self._lock = threading.RLock()  # another thread of the parent may have held it
         self.close()
-        self._start_anew()
-
-    def _start_anew(self) -> None:
-        self._lock = threading.RLock()  # a signal may come in the middle of a line
-        self._file: int | None = None
-        self._size = 0
-        self._is_torn = False

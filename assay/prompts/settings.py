@@ -4,6 +4,7 @@ A typo in a gate must not keep production from following a rollback, so the othe
 mean nonsense; the file has to be valid YAML all the same.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,8 @@ def _composed(raw: bytes, path: Path) -> yaml.Node:
         raise InputError("this line is not UTF-8", path=path, line=line, mend=mend) from None
     except (yaml.YAMLError, RecursionError) as bad:
         mark = getattr(bad, "problem_mark", None)
-        line = None if mark is None else mark.line + 1
         problem = f"not valid YAML: {getattr(bad, 'problem', None) or type(bad).__name__}"
-        raise InputError(problem, path=path, line=line) from None
+        raise InputError(problem, path=path, line=mark and mark.line + 1) from None
     if node is None:
         raise InputError("the file is empty", path=path)
     return node
@@ -107,10 +107,11 @@ class _Mapping:
             what = f"`{name}` is" if name else "the file is"
             raise InputError(f"{what} not a mapping", path=path, line=self._line)
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in self._nodes:
-                raise self.refusal(str(key.value), "is given twice")
-            if isinstance(key, yaml.ScalarNode):
-                self._nodes[key.value] = value
+                raise self.refusal(key.value, "is given twice")
+            self._nodes[key.value] = value
         if name and "<<" in self._nodes:
             raise self.refusal("<<", "is not read here: write the keys themselves")
 
@@ -157,8 +158,9 @@ class _Mapping:
         read = dict(defaults)
         for key in defaults.keys() & self._nodes.keys():
             node = self._nodes[key]
-            value = float(node.value) if node.tag in _NUMBERS else None
-            read[key] = int(value) if value is not None and value.is_integer() else value
+            value = float(node.value) if node.tag in _NUMBERS else math.nan
+            number = int(value) if value.is_integer() else value
+            read[key] = number if math.isfinite(number) else None
         return read
 
     def refusal(self, key: str, problem: str) -> InputError:

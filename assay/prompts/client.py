@@ -96,6 +96,10 @@ class Client:
             about=about,
         )
 
+    def close(self) -> None:
+        """Close the run log's file; a further run opens a new one."""
+        self.run_log.close()
+
     @property
     def error(self) -> Exception | None:
         """Why the last good config goes on serving; None while the newest does."""

@@ -74,6 +74,11 @@ export class Client {
     }
   }
 
+  /** Close the run log's file; a further run opens a new one. */
+  close() {
+    this.runLog.close();
+  }
+
   /** Why the last good config goes on serving; null while the newest does. */
   get error() {
     return this.#complaints.error;

@@ -44,6 +44,7 @@ class Reader {
     this.n = 0; // the line
     this.c = 0; // and the column in it
     this.depth = 0;
+    this.anchors = new Set();
   }
 
   document() {
@@ -179,7 +180,7 @@ class Reader {
       if (colon !== null) found = { text: quoted.value, end: quoted.end + colon[0].length };
     } else if (!/^[[\]{},#&*!|>%@`]/.test(rest)) {
       const plain = /^((?:(?! #|:(?: |$)).)*):(?= |$)/.exec(rest);
-      if (plain !== null) found = { text: plain[1].trimEnd(), end: this.c + plain[0].length };
+      if (plain !== null) found = { text: plain[1].replace(/ +$/, ""), end: this.c + plain[0].length };
     }
     if (found !== null && (found.text === null || /\t/.test(found.text) || found.end - this.c > 1000)) {
       this.refuse("a key that is not plain");
@@ -204,7 +205,9 @@ class Reader {
 
   withProperty(column, inMap) {
     const line = this.n + 1;
-    this.c += /^[&!][^ \t,[\]{}]*/.exec(this.rest())[0].length;
+    const property = /^[&!][^ \t,[\]{}]*/.exec(this.rest())[0];
+    if (property[0] === "&") this.anchor(property.slice(1));
+    this.c += property.length;
     if (!this.lineIsOver() && this.line()[this.c] !== " ") this.refuse("a tag or an anchor");
     this.skipSpaces();
     if (this.lineIsOver()) this.value(column, inMap);
@@ -213,9 +216,16 @@ class Reader {
     return { kind: "unsure", why: "it bears an anchor or a tag", line };
   }
 
+  anchor(name) {
+    if (!/^[A-Za-z0-9_-]+$/.test(name) || this.anchors.has(name)) this.refuse("an odd anchor");
+    this.anchors.add(name);
+  }
+
   alias(endsLine) {
     const line = this.n + 1;
-    this.c += /^\*[^ \t,[\]{}]*/.exec(this.rest())[0].length;
+    const name = /^\*[^ \t,[\]{}]*/.exec(this.rest())[0].slice(1);
+    if (!this.anchors.has(name)) this.refuse("an alias of nothing");
+    this.c += name.length + 1;
     if (endsLine) this.endLine();
     return { kind: "unsure", why: "it is an alias", line };
   }
@@ -368,7 +378,7 @@ class Reader {
     if (first === '"' || first === "'") return this.quoted();
     if (first === "*") return this.alias(false);
     if (first === "&" || first === "!") this.refuse("an anchor or a tag in brackets");
-    if (/^[,\]}%@`#|>]/.test(this.rest()) || /^[-?:](?:[ ,[\]{}]|$)/.test(this.rest())) {
+    if (/^[,\]}%@`#|>?:]/.test(this.rest()) || /^-(?:[ ,[\]{}]|$)/.test(this.rest())) {
       this.refuse("a value does not begin so");
     }
     const text = /^(?:(?! #|:(?:[ ,[\]{}]|$))[^,[\]{}])*/.exec(this.rest())[0];

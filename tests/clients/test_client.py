@@ -247,7 +247,9 @@ def test_a_torn_history_freezes_all_the_same(config: Path) -> None:
     promote(config, "v3")
     rollback(config, reason="a test", who="tests", now=datetime.now(UTC))
     with config.with_name("history.jsonl").open("ab") as history:
-        history.write(b'{"config": "assay.yaml", "from"\n[]\nnull\n{"config": "assay.yaml"}\n\xff\n')
+        history.write(
+            b'{"config": "assay.yaml", "from"\n[]\nnull\n{"config": "assay.yaml"}\n\xff\n'
+        )
     config.write_text(config_text("v3", rollback="v2", frozen=True))
     assert serves(opened(config), "v2")
 

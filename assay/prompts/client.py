@@ -67,7 +67,12 @@ class Client:
 
         Args:
             key: Of whom is always to get the same version: a user, a conversation.
+
+        Raises:
+            TypeError: It is no string; also where no canary asks for it yet.
         """
+        if not isinstance(key, str):
+            raise TypeError(f"a key is a string, not {type(key).__name__}")
         if time.monotonic() >= self._next_look:
             self._look()
         return self._serving.choose(key)

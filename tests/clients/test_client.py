@@ -88,6 +88,15 @@ def test_a_share_of_one_is_everybody_and_of_zero_nobody(config: Path) -> None:
     assert serves(opened(config), "v2")
 
 
+@pytest.mark.parametrize("key", [7, None, b"user-1"])
+def test_a_key_that_is_no_string_is_refused_before_there_is_a_canary(
+    config: Path, key: object
+) -> None:
+    """Else the agent would break on the day that a canary begins."""
+    with pytest.raises(TypeError, match="a key is a string"):
+        opened(config).choose(key)  # type: ignore[arg-type]
+
+
 def test_a_switch_is_followed_without_a_restart(config: Path) -> None:
     """Assay's own switches, a canary's start and stop, and a rollback."""
     client = opened(config)

@@ -15,7 +15,9 @@ JS_README = ROOT / "clients" / "js" / "README.md"
 
 
 def example(page: Path, language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.S | re.M)
+    (found,) = re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE
+    )
     return str(found)
 
 
@@ -66,5 +68,5 @@ def test_the_types_name_what_is_exported() -> None:
     code = (ROOT / "clients" / "js" / "index.js").read_text()
     types = (ROOT / "clients" / "js" / "index.d.ts").read_text()
     exported = {name for names in re.findall(r"export \{([^}]*)\}", code) for name in names.split()}
-    typed = set(re.findall(r"^export (?:class|function) (\w+)", types, re.M))
+    typed = set(re.findall(r"^export (?:class|function) (\w+)", types, re.MULTILINE))
     assert {name.rstrip(",") for name in exported} == typed

@@ -127,14 +127,31 @@ def test_a_symlink_that_is_turned_is_followed(config: Path) -> None:
 
 BROKEN = {
     "half written": config_text("v3")[:25],
+    "no such version": config_text("v9"),
+    "a key twice": config_text("v3") + "rollout: {}\n",
+}
+UNREADABLE = {
     "empty": "",
     "not YAML": "prompts: [",
-    "no such version": config_text("v9"),
+    "no mapping": "prompts",
+    "a section that is none": "prompts: support:v3\n",
+    "not UTF-8": "prompts: {active: \udcff}\n",
     "no version": config_text("../v1"),
-    "a key twice": config_text("v3") + "rollout: {}\n",
+    "no text": "prompts: {active: 7, rollback: a:v1}\n",
+    "no rollback": "prompts: {active: a:v1}\n",
+    "a merge key": "x: &x {active: a:v1}\nprompts: {<<: *x, rollback: a:v1}\n",
+    "frozen, perhaps": config_text("v3").replace("frozen: false", "frozen: yes"),
+    "a share in words": config_text("v3").replace("share: 0.0", "share: half"),
     "a share that is none": config_text("v3", canary="v4", share=1.5),
     "prompt_id not logged": config_text("v3") + "observability: {log_prompt_id: false}\n",
 }
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_config_is_refused_not_guessed(text: str) -> None:
+    """With the file, and the line where one is known."""
+    with pytest.raises(InputError, match=r"^assay\.yaml:"):
+        parse_settings(text.encode("utf-8", "surrogateescape"), Path("assay.yaml"))
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
@@ -293,7 +310,7 @@ def test_eight_threads_see_every_switch_whole(config: Path) -> None:
 
     def pick() -> None:
         try:
-            while not stop.is_set():
+            while not stop.wait(0.0005):
                 choice = client.choose("user-1")
                 seen.add((choice.version, choice.text))
         except BaseException as wrong:  # noqa: BLE001 - told by the test

@@ -31,22 +31,29 @@ def test_a_thousand_switches_are_never_seen_half(config: Path, node: str) -> Non
     with threads_that_pick(client, seen) as failed, process_that_picks(config, node) as reader:
         for number in range(SWITCHES):
             one_switch(config, number)
-            if number % 100 == 0:
-                time.sleep(0.15)  # nobody reads a file that never lies still
+            if number % 90 == 0:  # nobody reads a file that never lies still
+                until_both_serve(version_of(number), client, reader)
         config.write_text(config_text("v4"))
-        until(lambda: client.choose("user-1").version == "v4")
-        until(lambda: asked(reader) == "v4")
+        until_both_serve("v4", client, reader)
         out, _ = reader.communicate(timeout=60)
     assert not failed
     said = json.loads(out.splitlines()[-1])
     assert (seen | set(said["texts"])) <= GOOD
-    assert len(seen) >= 2, "no switch was followed on the way"
     assert said["error"] is None
     assert client.error is None
 
 
+def version_of(number: int) -> str:
+    return VERSIONS[number % len(VERSIONS)]
+
+
+def until_both_serve(version: str, client: Client, reader: "subprocess.Popen[str]") -> None:
+    until(lambda: client.choose("user-1").version == version)
+    until(lambda: asked(reader) == version)
+
+
 def one_switch(config: Path, number: int) -> None:
-    version = VERSIONS[number % len(VERSIONS)]
+    version = version_of(number)
     if number % 10 == 0:
         now = read_pointers(config).pointers
         cause = Cause(action=FORCE, who="tests", at=datetime.now(UTC), reason=str(number))

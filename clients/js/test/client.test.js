@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { loadPrompt, open } from "../index.js";
 import { RunLog } from "../src/run-log.js";
+import { parseSettings } from "../src/settings.js";
 
 const KEYS = Array.from({ length: 2000 }, (_, n) => `user-${n}`);
 let folder, config;
@@ -84,11 +85,14 @@ test("a switch is followed without a restart", async () => {
 
 const BROKEN = {
   "half written": configText({ active: "v3" }).slice(0, 25),
+  "no such version": configText({ active: "v9" }),
+  "a key twice": `${configText({ active: "v3" })}rollout: {}\n`,
+};
+const UNREADABLE = {
   empty: "",
   "not YAML": "prompts: [",
-  "no such version": configText({ active: "v9" }),
   "no version": configText({ active: "../v1" }),
-  "a key twice": `${configText({ active: "v3" })}rollout: {}\n`,
+  "a share that is none": configText({ active: "v3", canary: "v4", share: 1.5 }),
   "an alias at a key that counts": "x: &a support:v3\nprompts: {active: *a, rollback: *a}\n",
   "an anchor at a section that counts": configText({ active: "v3" }).replace("prompts:", "prompts: &p"),
   "a block scalar at a key that counts": "prompts:\n  rollback: support:v1\n  active: |\n    support:v3\n",
@@ -107,6 +111,12 @@ for (const [name, broken] of Object.entries(BROKEN)) {
     writeFileSync(config, configText({ active: "v3" }));
     await until(() => serves(client, "v3"));
     assert.equal(client.error, null);
+  });
+}
+
+for (const [name, text] of Object.entries(UNREADABLE)) {
+  test(`a config is refused, not guessed: ${name}`, () => {
+    assert.throws(() => parseSettings(Buffer.from(text), "assay.yaml"), { name: "Refusal", path: "assay.yaml" });
   });
 }
 

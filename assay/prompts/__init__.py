@@ -5,7 +5,8 @@ settings    what assay.yaml sends to production             settings.py
 routing     which requests a canary answers                 routing.py
 setbacks    versions that were rolled back from             setbacks.py
 serving     the versions to answer with, loaded, checked    serving.py
-client      the one that agents hold; notices a switch      client.py
+following   the last good ones, until a switch is seen      following.py, watching.py
+client      what agents hold                                client.py
 run log     one line when a run starts, one when it ends    run_log.py, run.py
 
 Production agents import this package, so it imports the standard library alone; PyYAML is

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.errors import AssayError
+from assay.errors import InputError
 from assay.prompts.routing import place_in
 from assay.prompts.setbacks import last_good
 from assay.prompts.settings import Settings
@@ -58,7 +58,7 @@ class Serving:
         return self.active
 
 
-def load_serving(settings: Settings, config: Path) -> tuple[Serving, AssayError | None]:
+def load_serving(settings: Settings, config: Path) -> tuple[Serving, InputError | None]:
     """Load what a config names; and what is wrong with its canary, which then answers nothing.
 
     A canary that cannot be used must not keep production from following a rollback.
@@ -72,7 +72,7 @@ def load_serving(settings: Settings, config: Path) -> tuple[Serving, AssayError 
     active, canary, wrong = _loaded(directory, ref, is_canary=False), None, None
     try:
         canary = None if settings.frozen else _canary(settings, directory)
-    except AssayError as unusable:
+    except InputError as unusable:
         wrong = unusable
     serving = Serving(
         active=active,

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.errors import InputError
+
 STILL_S = 0.1
 
 
@@ -23,28 +25,38 @@ class Mark(NamedTuple):
     modified_ns: int
     changed_ns: int
 
+    @property
+    def has_lain_still(self) -> bool:
+        """Whether nothing was written lately, by this machine's clock."""
+        age = time.time() - max(self.modified_ns, self.changed_ns) / 1e9
+        return age >= STILL_S
+
 
 def mark_of(path: Path) -> Mark:
     """Of the real file behind any symlink.
 
     Raises:
-        OSError: It cannot be told.
+        InputError: It cannot be told.
     """
-    found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, in every look
+    try:
+        found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, in every look
+    except OSError as refused:
+        raise _unreadable(path, refused) from None
     return Mark(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
-def has_lain_still(mark: Mark) -> bool:
-    """Whether nothing was written lately, by this machine's clock."""
-    age = time.time() - max(mark.modified_ns, mark.changed_ns) / 1e9
-    return age >= STILL_S
 
 
 def read_unchanged(path: Path, mark: Mark) -> bytes | None:
     """The bytes of that very state; None if it has changed meanwhile.
 
     Raises:
-        OSError: It cannot be read.
+        InputError: It cannot be read.
     """
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as refused:
+        raise _unreadable(path, refused) from None
     return raw if mark_of(path) == mark and len(raw) == mark.size else None
+
+
+def _unreadable(path: Path, refused: OSError) -> InputError:
+    return InputError(f"cannot be read: {refused.strerror}", path=path)

@@ -210,8 +210,8 @@ def test_a_file_that_was_just_written_is_not_read_yet(
     client = opened(config)
     monkeypatch.setattr(watching, "STILL_S", 1e9)
     config.write_text(config_text("v3"))
-    first = client._seen
-    until(lambda: client.choose("k").version == "v2" and client._seen != first)
+    first = client._following._seen
+    until(lambda: client.choose("k").version == "v2" and client._following._seen != first)
     assert serves(client, "v2")
     monkeypatch.setattr(watching, "STILL_S", 0.0)
     until(lambda: serves(client, "v3"))
@@ -334,7 +334,7 @@ def test_eight_threads_see_every_switch_whole(config: Path) -> None:
 def test_a_forked_process_follows_too(config: Path) -> None:
     """Servers fork workers, at times while another thread holds the lock of a look."""
     client = opened(config)
-    client._lock.acquire()
+    client._following._lock.acquire()
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # other tests leave threads behind
@@ -350,4 +350,4 @@ def test_a_forked_process_follows_too(config: Path) -> None:
     with os.fdopen(reader) as told:
         assert told.read() == '"followed"'
     os.waitpid(child, 0)
-    client._lock.release()
+    client._following._lock.release()

@@ -182,7 +182,7 @@ class Reader {
       const plain = /^((?:(?! #|:(?: |$)).)*):(?= |$)/.exec(rest);
       if (plain !== null) found = { text: plain[1].replace(/ +$/, ""), end: this.c + plain[0].length };
     }
-    if (found !== null && (found.text === null || /\t/.test(found.text) || found.end - this.c > 1000)) {
+    if (found !== null && (/\t/.test(found.text) || found.end - this.c > 1000)) {
       this.refuse("a key that is not plain");
     }
     return found;
@@ -291,7 +291,7 @@ class Reader {
     const single = rest[0] === "'";
     const whole = single ? /^'((?:[^']|'')*)'/.exec(rest) : /^"((?:[^"\\]|\\.)*)"/.exec(rest);
     if (whole === null) return null;
-    const value = single ? whole[1].replaceAll("''", "'") : unescaped(whole[1]);
+    const value = single ? whole[1].replaceAll("''", "'") : this.unescaped(whole[1]);
     return { value, end: this.c + whole[0].length };
   }
 
@@ -300,7 +300,6 @@ class Reader {
     const here = this.quotedOnThisLine();
     if (here !== null) {
       this.c = here.end;
-      if (here.value === null) return { kind: "unsure", why: "it has an unknown escape", line };
       return { kind: "scalar", type: "string", value: here.value, line };
     }
     const single = this.line()[this.c] === "'";
@@ -309,6 +308,8 @@ class Reader {
     this.c++;
     for (;;) {
       const closing = end.exec(this.rest());
+      const part = closing?.[0].slice(0, -1) ?? this.rest();
+      if (!single) this.unescaped(part.replace(/^((?:[^\\]|\\.)*)\\$/, "$1")); // it folds the line
       if (closing !== null) {
         this.c += closing[0].length;
         return { kind: "unsure", why: "it spans several lines", line };
@@ -317,6 +318,10 @@ class Reader {
       this.c = 0;
       if (this.atEnd()) throw refusal(start + 1, "a quote that is not closed");
     }
+  }
+
+  unescaped(text) {
+    return unescaped(text) ?? this.refuse("an unknown escape");
   }
 
   // --- flow style ----------------------------------------------------------------------------

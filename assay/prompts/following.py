@@ -69,7 +69,7 @@ class Follower:
 
     def _follow(self, mark: Mark) -> None:
         self._next_try = time.monotonic() + RETRY_S
-        self._tried = mark  # also of what cannot be used: it is not read all the time
+        self._tried = mark if mark.is_settled else None  # also where it cannot be used
         found = self._read(mark)
         if found is None:
             self._tried = None
@@ -91,7 +91,7 @@ class Follower:
                     raise
                 found = None  # it may be half written
             if found is not None:
-                self._tried = mark if is_still else None
+                self._tried = mark if mark.is_settled else None
                 return _without_faults(found)
             time.sleep(STILL_S / 10)
         raise InputError("is being written all the time", path=self._config)

@@ -2,8 +2,8 @@
 
 A file is read when it has lain still: nothing happened to it for a while, or nothing between
 two looks (clocks of file servers differ); and only if it is the same before and after the read.
-So one that is rewritten in place is read when its writer has done, and a write in the same tick
-of the clock as another cannot be missed.
+So one that is rewritten in place is read when its writer has done. One that is young is read
+again and again: two writes within one tick of the file system's clock look alike.
 """
 
 import os
@@ -14,6 +14,8 @@ from typing import NamedTuple
 from assay.errors import InputError
 
 STILL_S = 0.1
+TICK_S = 2.0
+"""Of the coarsest clock that file systems have."""
 
 
 class Mark(NamedTuple):
@@ -28,8 +30,15 @@ class Mark(NamedTuple):
     @property
     def has_lain_still(self) -> bool:
         """Whether nothing was written lately, by this machine's clock."""
-        age = time.time() - max(self.modified_ns, self.changed_ns) / 1e9
-        return age >= STILL_S
+        return self._age_s() >= STILL_S
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a later write must give another mark; so, too, where clocks differ."""
+        return not 0 <= self._age_s() < TICK_S
+
+    def _age_s(self) -> float:
+        return time.time() - max(self.modified_ns, self.changed_ns) / 1e9
 
 
 def mark_of(path: Path) -> Mark:

@@ -1,6 +1,8 @@
 """The examples in the documentation, run as a reader would."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,11 @@ def events(here: Path) -> list[str]:
     return re.findall(r'"event":"(\w+)"', log.read_text())
 
 
+def columns(here: Path) -> list[list[str]]:
+    (log,) = (here / "logs").glob("runs-*.jsonl")
+    return [list(json.loads(line)) for line in log.read_text().splitlines()]
+
+
 def test_the_python_example_answers_and_logs(desk: Path) -> None:
     """The first thing that somebody pastes."""
     out = printed([sys.executable, "-c", example(PAGE, "python")], desk)
@@ -50,10 +57,14 @@ def test_the_python_example_answers_and_logs(desk: Path) -> None:
 
 
 def test_the_javascript_example_answers_and_logs(desk: Path, node: str) -> None:
-    """The same in the other language."""
+    """The same in the other language, column for column."""
+    printed([sys.executable, "-c", example(PAGE, "python")], desk)
+    ours = columns(desk)
+    shutil.rmtree(desk / "logs")
     (desk / "example.mjs").write_text(example(PAGE, "js"))
     assert printed([node, "example.mjs"], desk) == "2 messages for the model\n"
     assert events(desk) == ["agent_start", "agent_end"]
+    assert columns(desk) == ours
 
 
 def test_the_readme_of_the_javascript_client_runs(desk: Path, node: str) -> None:

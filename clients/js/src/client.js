@@ -13,6 +13,7 @@ import { Follower } from "./following.js";
 import { RunLog } from "./run-log.js";
 import { Run } from "./run.js";
 import { chosen } from "./serving.js";
+import { isPromptId } from "./versions.js";
 
 /** The production client of an `assay.yaml`; throws where the file, a text or the lock is wrong. */
 export function open(config = "assay.yaml", options = {}) {
@@ -39,7 +40,7 @@ export class Client {
 
   /** Write the first line of a run; `end` or `fail` writes the last. */
   startRun(choice, about = {}) {
-    if (typeof choice?.promptId !== "string" || choice.promptId === "") {
+    if (!isPromptId(choice?.promptId)) {
       throw new Refusal("a run needs the version that it runs with", {
         mend: "client.startRun(client.choose(key))",
       });

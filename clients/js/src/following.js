@@ -6,6 +6,7 @@ import { loadServing } from "./serving.js";
 import { parseSettings } from "./settings.js";
 
 const STILL_MS = 100;
+const TICK_MS = 2000; // of the coarsest clock that file systems have
 const RETRY_MS = 500; // after which what could not be used is tried again
 const ATTEMPTS = 50; // readings of a file that changes meanwhile, when nothing is served yet
 
@@ -48,7 +49,7 @@ export class Follower {
 
   #follow(now) {
     this.#nextTry = performance.now() + RETRY_MS;
-    this.#tried = now; // also of what cannot be used: it is not read all the time
+    this.#tried = isSettled(now) ? now : null; // also where it cannot be used
     const found = this.#read(now);
     if (found === null) {
       this.#tried = null;
@@ -76,7 +77,7 @@ export class Follower {
     const isStill = hasLainStill(now);
     try {
       const found = this.#read(now);
-      if (found !== null && isStill) this.#tried = now;
+      if (found !== null && isSettled(now)) this.#tried = now;
       return found;
     } catch (error) {
       if (isStill) throw error;
@@ -110,7 +111,17 @@ function isSame(one, other) {
   return one !== null && other !== null && Object.keys(one).every((key) => one[key] === other[key]);
 }
 
-function hasLainStill({ mtimeNs, ctimeNs }) {
+function hasLainStill(state) {
+  return ageMs(state) >= STILL_MS;
+}
+
+/** Whether a later write must give another mark; so, too, where clocks differ. */
+function isSettled(state) {
+  const age = ageMs(state);
+  return age < 0 || age >= TICK_MS;
+}
+
+function ageMs({ mtimeNs, ctimeNs }) {
   const changed = mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
-  return Date.now() - Number(changed / 1000n) / 1000 >= STILL_MS;
+  return Date.now() - Number(changed / 1000n) / 1000;
 }

@@ -33,6 +33,11 @@ export function promptId({ name, version, text }) {
   return `${name}:${version}:${createHash("sha256").update(text, "utf8").digest("hex").slice(0, 12)}`;
 }
 
+export function isPromptId(id) {
+  const parts = typeof id === "string" ? id.split(":") : [];
+  return parts.length === 3 && REF.test(`${parts[0]}:${parts[1]}`) && DIGEST.test(parts[2]);
+}
+
 export function systemPrompt({ promptId, text }) {
   return (
     "You are a production agent. You must follow tool policies and budgets.\n" +

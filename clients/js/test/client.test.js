@@ -196,7 +196,7 @@ test("what the agent throws ends the run and goes on", async () => {
 
 test("a run without its prompt is not logged, and one ends once", () => {
   const client = opened();
-  for (const choice of [undefined, null, "support:v2", {}]) {
+  for (const choice of [undefined, null, "support:v2", {}, { promptId: "" }, { promptId: "support:v2" }]) {
     assert.throws(() => client.startRun(choice), { name: "Refusal" });
   }
   const run = client.startRun(client.choose("k"), { category: "refund" });

@@ -77,7 +77,7 @@ class RunLog:
 
     def _file_for(self, n_bytes: int) -> int:
         is_full = self._size > 0 and self._size + n_bytes > self._max_bytes
-        if self._file is None or is_full:
+        if self._file is None or is_full or os.fstat(self._file).st_nlink == 0:  # deleted
             self.close()
             self._folder.mkdir(parents=True, exist_ok=True)
             at = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

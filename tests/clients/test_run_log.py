@@ -188,6 +188,15 @@ def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(config: Pat
     assert len(lines_of(config)) == 2
 
 
+def test_a_file_that_was_deleted_loses_no_further_line(tmp_path: Path) -> None:
+    """Who keeps the logs tidies up while agents run."""
+    log = RunLog(tmp_path)
+    log.append({"run_id": "1"})
+    next(tmp_path.iterdir()).unlink()
+    log.append({"run_id": "2"})
+    assert lines_in(tmp_path) == [{"run_id": "2"}]
+
+
 def test_a_torn_line_never_spoils_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk was full for a moment, in the middle of a line."""
     log, real = RunLog(tmp_path), os.write

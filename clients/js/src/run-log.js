@@ -5,7 +5,7 @@
  * is left, and a new one begun. What cannot be written is counted and said once.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 import { Complaints } from "./complaints.js";
@@ -63,7 +63,7 @@ export class RunLog {
 
   #fileFor(bytes) {
     const isFull = this.#size > 0 && this.#size + bytes > this.#maxBytes;
-    if (this.#file === null || isFull) {
+    if (this.#file === null || isFull || fstatSync(this.#file).nlink === 0) { // deleted
       this.close();
       mkdirSync(this.#folder, { recursive: true });
       const at = new Date().toISOString().replace(/[-:]|\.\d+/g, "");

@@ -228,6 +228,14 @@ test("a full file is left and a new one begun, and no line is lost", () => {
   assert.equal(new Set(lines().map((line) => line.run_id)).size, 50);
 });
 
+test("a file that was deleted loses no further line", () => {
+  const client = opened();
+  const run = client.startRun(client.choose("k"));
+  for (const name of readdirSync(join(folder, "logs"))) unlinkSync(join(folder, "logs", name));
+  run.end();
+  assert.deepEqual(lines().map((line) => line.event), ["agent_end"]);
+});
+
 test("a killed process leaves its start", () => {
   const index = new URL("../index.js", import.meta.url).href;
   const program = `import { open } from ${JSON.stringify(index)};

@@ -13,13 +13,16 @@ from pydantic import (
     model_validator,
 )
 
-from assay.check_values import NOT, expected_by
+from assay.check_values import JUDGED, NOT, expected_by
 from assay.validation import Section, Several, Text, refusal
 
 HASH_DIGITS = 16
 ROLES = ("user", "assistant", "system")
 NOT_HASHED = {"category", "critical", "incident", "tags", "metadata"}
 """Keys that change neither what a run is asked nor what it is held to."""
+
+BOUNDS = ("max_tool_calls", "max_tokens", "max_seconds", "max_spend_usd", "max_steps")
+USUAL_STOP = "finish"
 
 Limit = Annotated[int, Field(gt=0)]
 Amount = Annotated[float, Field(gt=0)]
@@ -73,13 +76,18 @@ class Check(Section):
     """A name that promptfoo knows, such as `icontains`; `not-` before it inverts it."""
     value: Any = None
     """What the type needs: a text, a list of texts, a JSON Schema."""
+    threshold: float | None = None
+    """For `llm-rubric` and `similar`: the least score that passes."""
     _expected: Any = PrivateAttr()
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        given = {"value": self.value} if "value" in self.model_fields_set else {}
+        given = {key: getattr(self, key) for key in ("value", "threshold") if self._has(key)}
         self._expected = expected_by(self.type, given)
         return self
+
+    def _has(self, key: str) -> bool:
+        return key in self.model_fields_set
 
     @property
     def base(self) -> str:
@@ -90,6 +98,11 @@ class Check(Section):
     def is_inverted(self) -> bool:
         """Whether the type begins with `not-`."""
         return self.type.startswith(NOT)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a model decides it, after the run."""
+        return self.base in JUDGED
 
     @property
     def expected(self) -> Any:
@@ -111,7 +124,7 @@ class GoldenTask(Section):
     """What the customer says, or chat messages `{role, content}` that end with theirs."""
     category: Text | None = None
     """Kind of traffic that the task stands for."""
-    expect_stop_reason: Text = "finish"
+    expect_stop_reason: Text = USUAL_STOP
     """How a run has to end."""
     max_tool_calls: Annotated[int, Field(ge=0)] | None = None
     """Bound on a run's tool calls."""
@@ -140,9 +153,30 @@ class GoldenTask(Section):
         return self.critical or self.incident is not None
 
     @property
+    def judged_checks(self) -> list[Check]:
+        """The checks that a model decides, after the run."""
+        return [check for check in self.checks if check.is_judged]
+
+    @property
+    def asks_a_judge(self) -> bool:
+        """Whether a language model has to be asked about its outputs."""
+        return any(check.base == "llm-rubric" for check in self.checks)
+
+    @property
+    def is_firm(self) -> bool:
+        """Whether it is held to anything that needs no judge, beside ending by itself."""
+        bounds = (getattr(self, name) for name in BOUNDS)
+        is_bounded = any(bound is not None for bound in bounds)
+        has_plain_check = len(self.judged_checks) < len(self.checks)
+        return is_bounded or has_plain_check or self.expect_stop_reason != USUAL_STOP
+
+    @property
     def hash(self) -> str:
         """16 hex digits over what a run is asked and what it is held to."""
         content = self.model_dump(mode="json", exclude=NOT_HASHED)
         content["critical"] = self.is_critical
+        for check in content["checks"]:
+            if check["threshold"] is None:  # hashes of before there were any stay as they were
+                del check["threshold"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]

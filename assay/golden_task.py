@@ -9,7 +9,9 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     StringConstraints,
+    model_serializer,
     model_validator,
 )
 
@@ -82,12 +84,19 @@ class Check(Section):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
-        given = {key: getattr(self, key) for key in ("value", "threshold") if self._has(key)}
+        given = {"value": self.value} if "value" in self.model_fields_set else {}
+        if self.threshold is not None:
+            given["threshold"] = self.threshold
         self._expected = expected_by(self.type, given)
         return self
 
-    def _has(self, key: str) -> bool:
-        return key in self.model_fields_set
+    @model_serializer(mode="wrap")
+    def _without_an_empty_threshold(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Hashes of golden tasks stay what they were before there were thresholds."""
+        content: dict[str, Any] = dump(self)
+        if content["threshold"] is None:
+            del content["threshold"]
+        return content
 
     @property
     def base(self) -> str:
@@ -175,8 +184,5 @@ class GoldenTask(Section):
         """16 hex digits over what a run is asked and what it is held to."""
         content = self.model_dump(mode="json", exclude=NOT_HASHED)
         content["critical"] = self.is_critical
-        for check in content["checks"]:
-            if check["threshold"] is None:  # hashes of before there were any stay as they were
-                del check["threshold"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]

@@ -27,8 +27,8 @@ class JudgeSection(Section):
     """Its prices, used before those of genai-prices."""
     repeats: Count = 3
     """Times that each check is judged, an odd number; the majority decides."""
-    max_tokens: Count = 300
-    """Longest answer, in tokens."""
+    max_tokens: Count = 1000
+    """Longest answer, in tokens; a reasoning model's thoughts are among them."""
     max_spend_usd: Annotated[float, Field(gt=0)] | None = None
     """US dollars that judging may cost in one evaluation; needs a model whose price is known."""
     max_concurrency: Count = 8

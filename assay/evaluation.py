@@ -108,8 +108,8 @@ class Evaluation:
 
     @property
     def budget_spent(self) -> str | None:
-        """The budget of the whole evaluation that kept a run from being made, if any."""
-        return self._not_made
+        """The budget of the whole evaluation that kept a run from being made or judged, if any."""
+        return self._not_made or self.bench.spent_budget
 
     async def make_run(self, cell: Cell, *, repeat: int, round_number: int) -> None:
         """Make one run, hear its judges and keep it, unless it is done or a budget is spent."""

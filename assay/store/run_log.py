@@ -189,7 +189,7 @@ def _judges(log: LogColumns) -> dict[str, pa.ChunkedArray]:
     """What judges said; nothing where the log is not one of ours that knows of judges."""
     if not set(JUDGES).issubset(log.columns):
         return {}
-    kinds = {"judge": pa.string(), "success_without_judge": pa.bool_()}
+    kinds = {"judge_model": pa.string(), "success_without_judge": pa.bool_()}
     try:
         return {name: pc.cast(log.columns[name], kinds.get(name, pa.float64())) for name in JUDGES}
     except pa.ArrowException:  # some other harness's columns of these names

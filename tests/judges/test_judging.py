@@ -24,7 +24,7 @@ from tests.judges.conftest import LAMP, RUBRIC, RUG, Judged, evaluated, two_repe
 RUNS = 2 * 2 * 2
 PRICES = {"input_per_mtok": 10, "output_per_mtok": 100}
 OF_JUDGES = {
-    "success_without_judge", "judge", "judge_agreement", "judge_tokens", "judge_spend_usd",
+    "success_without_judge", "judge_model", "judge_agreement", "judge_tokens", "judge_spend_usd",
     "judge_rulings", "golden_task_hash",
 }  # fmt: skip
 
@@ -56,7 +56,7 @@ async def test_a_judge_changes_nothing_that_is_the_agents(
     for ours, theirs in zip(with_judge, without, strict=True):
         did, did_alone = what_it_did(ours), what_it_did(theirs)
         assert {key for key in did if did[key] != did_alone[key]} <= OF_JUDGES
-        assert theirs.judge is theirs.judge_tokens is theirs.success_without_judge is None
+        assert theirs.judge_model is theirs.judge_tokens is theirs.success_without_judge is None
 
 
 async def test_more_than_half_of_the_judges_decide(judged: Judged, judge: FakeJudge) -> None:
@@ -297,7 +297,7 @@ async def test_a_real_model_answers_in_the_form_that_is_asked_for(judged: Judged
     assert run.judge_rulings[0]["votes"] == [run.success]
     assert run.success is not None
     assert run.judge_tokens
-    assert (run.judge or "").startswith("local:SmolLM2")
+    assert (run.judge_model or "").startswith("local:SmolLM2")
 
 
 @pytest.mark.slow

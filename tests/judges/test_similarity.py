@@ -55,7 +55,7 @@ async def test_similar_decides_without_asking_a_judge(judged: Judged) -> None:
     runs = await evaluated(two_repeats(judged({**LAMP, "checks": checks})))
     assert {run.success for run in runs} == {True}
     for run in runs:
-        assert run.judge is run.judge_tokens is run.judge_agreement is None
+        assert run.judge_model is run.judge_tokens is run.judge_agreement is None
         near, far = (ruling["similarity"] for ruling in run.judge_rulings)
         assert near > 0.5 > far
 

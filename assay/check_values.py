@@ -4,7 +4,7 @@ Names and values are promptfoo's, so that its users know them already.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import regex  # type: ignore[import-untyped]
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -17,8 +17,7 @@ NOT = "not-"
 NOT_YET = ("python",)
 """Types that golden tasks may name one day."""
 
-Judged = Literal["llm-rubric", "similar"]
-JUDGED: frozenset[str] = frozenset(get_args(Judged))
+JUDGED = ("llm-rubric", "similar")
 """Types that are decided after the run, by a model: what they say can be wrong."""
 DEFAULT_SIMILARITY = 0.75
 

@@ -74,7 +74,7 @@ class JudgeSection(Section):
         return settings
 
     @model_validator(mode="after")
-    def _prices_something(self) -> "JudgeSection":
+    def _has_a_model(self) -> "JudgeSection":
         for key in ("prices", "max_spend_usd", "base_url", "api_key_env"):
             if self.model is None and getattr(self, key) is not None:
                 raise refusal(

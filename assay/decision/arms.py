@@ -29,6 +29,8 @@ class JudgesColumns:
 
     success_without: Floats
     """1 or 0 as the other checks say; NaN where that is not known."""
+    ruled: Flags
+    """Whether judged checks had a say: the task has some, and nothing else had failed."""
     asked: Flags
     """Whether a language model was asked."""
     agreement: Floats
@@ -40,6 +42,7 @@ class JudgesColumns:
         """Of some of the runs only."""
         return JudgesColumns(
             success_without=self.success_without[rows],
+            ruled=self.ruled[rows],
             asked=self.asked[rows],
             agreement=self.agreement[rows],
             tokens=self.tokens[rows],

@@ -36,12 +36,11 @@ def heard(arm: Arm) -> Heard | None:
     """What judges said of an arm; None where no check is judged."""
     if (columns := arm.judges) is None:
         return None
-    ruled = np.equal(columns.success_without, 1.0)
     known = columns.agreement[~np.isnan(columns.agreement)]
     tokens, spend = (_total(each[columns.asked]) for each in (columns.tokens, columns.spend_usd))
     return Heard(
-        runs=int(ruled.sum()),
-        undecided=int((ruled & np.isnan(arm.success)).sum()),
+        runs=int(columns.ruled.sum()),
+        undecided=int((columns.ruled & np.isnan(arm.success)).sum()),
         agreement=float(known.mean()) if known.size else None,
         tokens=None if tokens is None else int(tokens),
         spend_usd=spend,

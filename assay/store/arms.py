@@ -64,6 +64,7 @@ def _judges(table: pa.Table, kept: Ints) -> JudgesColumns | None:
     has_none = np.isnan(without)  # no check of its golden task is judged
     return JudgesColumns(
         success_without=np.where(has_none, _floats(table["success"]), without)[kept],
+        ruled=np.equal(without, 1.0)[kept],
         asked=table["judge_model"].is_valid().to_numpy()[kept],
         agreement=_floats(table["judge_agreement"])[kept],
         tokens=_floats(table["judge_tokens"])[kept],

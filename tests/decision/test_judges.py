@@ -24,6 +24,7 @@ def judged_arm(
     ones = np.ones(N)
     columns = JudgesColumns(
         success_without=ones if plain is None else plain,
+        ruled=ones == 1.0 if plain is None else plain == 1.0,
         asked=np.full(N, asked),
         agreement=np.broadcast_to(agreement, N).astype(float),
         tokens=np.full(N, 660.0),
@@ -158,6 +159,7 @@ def verdicts_of_judges(draw: st.DrawFn) -> tuple[Arm, Arm]:
         success = np.where(plain == 1.0, likes.astype(float), plain)
         columns = JudgesColumns(
             success_without=plain,
+            ruled=plain == 1.0,
             asked=plain == 1.0,
             agreement=np.where(plain == 1.0, 1.0, np.nan),
             tokens=np.full(60, 1.0),

@@ -51,9 +51,9 @@ def two_repeats(folder: Path) -> Plan:
     return planned(folder, "v14", repeats=2)
 
 
-async def evaluated(plan: Plan) -> list[RunRecord]:
+async def evaluated(plan: Plan, *, at_once: int = 4) -> list[RunRecord]:
     """Every run of the plan that its budgets allow."""
-    async with open_evaluation(plan, on_run=lambda _: None, max_concurrency=4) as one:
+    async with open_evaluation(plan, on_run=lambda _: None, max_concurrency=at_once) as one:
         for this_round in one.rounds():
             await asyncio.gather(*runs_of(one, this_round))
         return one.folder.finished_runs()

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from assay.decision.judges import heard
 from assay.errors import InputError
 from assay.evaluation import open_evaluation
+from assay.plan import prompt_ref
 from assay.records import RunKey
+from assay.store.arms import read_arm
 from assay.store.journal import read_lines
-from assay.store.parquet import read_runs
+from assay.store.parquet import read_runs, runs_table
 from tests.carrying_out import runs_of, what_it_did
 from tests.commands import Assay
 from tests.conftest import Workspace
@@ -212,10 +215,32 @@ def cut_off(judge: FakeJudge, after: int) -> asyncio.Event:
     return waits
 
 
-def journalled(folder: Path) -> list[Any]:
-    """The answers that survive whatever happens next."""
+def journalled(folder: Path, kind: str) -> list[Any]:
+    """The lines of one kind that survive whatever happens next."""
     (journal,) = folder.glob("results/*/journal.jsonl")
-    return [line for line in read_lines(journal) if line["type"] == "judge_answer"]
+    return [line for line in read_lines(journal) if line["type"] == kind]
+
+
+async def seen(folder: Path, kind: str, count: int) -> None:
+    """Wait until there are so many lines of a kind."""
+    while len(journalled(folder, kind)) < count:  # noqa: ASYNC110 - only the file tells it
+        await asyncio.sleep(0.01)
+
+
+async def stopped(under_way: asyncio.Task[Any]) -> None:
+    under_way.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await under_way
+
+
+async def test_a_slow_judge_holds_no_slot_of_the_agents(judged: Judged, judge: FakeJudge) -> None:
+    """Runs would else take as long as judging, which needs nothing of the agent."""
+    folder = judged()
+    waits = cut_off(judge, 0)
+    under_way = asyncio.create_task(evaluated(two_repeats(folder), at_once=1))
+    await waits.wait()
+    await seen(folder, "run_made", RUNS)
+    await stopped(under_way)
 
 
 @pytest.mark.parametrize("after", [0, 5, 12])
@@ -231,18 +256,18 @@ async def test_what_was_answered_before_an_interruption_is_not_asked_again(
     waits = cut_off(judge, after)
     under_way = asyncio.create_task(evaluated(two_repeats(folder)))
     await waits.wait()
-    while len(journalled(folder)) < after:  # noqa: ASYNC110 - only the file tells it
-        await asyncio.sleep(0.01)
-    under_way.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await under_way
+    await seen(folder, "judge_answer", after)
+    await stopped(under_way)
+    made = {line["run"]["run_id"] for line in journalled(folder, "run_made")}
     answered = [case.seed for case in judge.cases[:after]]
     judge.opinion = lambda _: rules(True)
     begun = len(judge.cases)
     runs = await evaluated(two_repeats(folder))
 
     again = [case.seed for case in judge.cases[begun:]]
+    starts = Counter(line["run_id"] for line in journalled(folder, "run_start"))
     assert sorted(answered + again) == sorted(asked)
+    assert {starts[run_id] for run_id in made} == {1}
     assert [what_it_did(run) for run in runs] == [what_it_did(run) for run in undisturbed]
 
 
@@ -256,6 +281,25 @@ async def test_parquet_is_rebuilt_with_what_the_judges_said(judged: Judged) -> N
         assert json.loads(row["judge_rulings"]) == json.loads(json.dumps(run.judge_rulings))
         for name in OF_JUDGES - {"judge_rulings"}:
             assert row[name] == getattr(run, name)
+
+
+async def test_an_arm_counts_only_the_runs_that_judges_had_a_say_in(judged: Judged) -> None:
+    """A task without rubric in the same golden set is as good without judges as with them."""
+    fails = {"type": "contains", "value": "no such words"}
+    tasks = (
+        {**LAMP, "checks": [RUBRIC]},
+        {**RUG, "max_tokens": 9000},
+        {**RUG, "id": "failing", "checks": [RUBRIC, fails]},
+    )
+    plan = two_repeats(judged(*tasks))
+    table = runs_table(await evaluated(plan))
+    arm = read_arm(
+        table, prompt_ref(plan.baseline), tasks=dict.fromkeys(["lamp", "rug", "failing"], "finish")
+    )
+    said = heard(arm)
+    assert said is not None
+    assert (said.runs, said.asked, said.undecided) == (2, 2, 0)
+    assert arm.without_judges().success.sum() == arm.success.sum() == 4
 
 
 @pytest.mark.parametrize(

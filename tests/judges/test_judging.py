@@ -12,6 +12,7 @@ import pytest
 from assay.decision.judges import heard
 from assay.errors import InputError
 from assay.evaluation import open_evaluation
+from assay.forecast.foreseeing import foresee
 from assay.plan import prompt_ref
 from assay.records import RunKey
 from assay.store.arms import read_arm
@@ -281,6 +282,13 @@ async def test_parquet_is_rebuilt_with_what_the_judges_said(judged: Judged) -> N
         assert json.loads(row["judge_rulings"]) == json.loads(json.dumps(run.judge_rulings))
         for name in OF_JUDGES - {"judge_rulings"}:
             assert row[name] == getattr(run, name)
+
+
+async def test_a_plan_says_what_judging_may_come_to(judged: Judged) -> None:
+    """It is money that no figure of the agent's knows of."""
+    plan = two_repeats(judged(prices=PRICES, max_spend_usd=2))
+    (note,) = foresee(plan, None).notes
+    assert f"up to {RUNS * 3} questions to a-judge, at most 2 USD" in note
 
 
 async def test_an_arm_counts_only_the_runs_that_judges_had_a_say_in(judged: Judged) -> None:

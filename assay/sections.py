@@ -214,6 +214,9 @@ class Rollout(Section):
         default=None, examples=["scripts/commit_switch", ["scripts/commit_switch", "--push"]]
     )
     """Command that is run after every switch, in the configuration's folder, without a shell."""
+    frozen: bool = False
+    """Kill switch: production answers everything with the last good version, without a canary;
+    nothing is promoted, and `assay rollback` goes on working."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
 

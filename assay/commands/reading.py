@@ -41,6 +41,8 @@ def status(arguments: argparse.Namespace) -> int:
         for entry in reversed(history.all[-SHOWN_SWITCHES:]):
             print(f"  {_cut(_switch_line(entry))}")
     config = load_config(path, os.environ)
+    if config.rollout.frozen:
+        print("\nfrozen: production answers with the last good version; nothing is promoted")
     found = evaluations(_results(config))
     if awaiting := list(waiting(found, config_sha256=config.sha256, now=datetime.now(UTC))):
         print("\nawaiting approval")

@@ -56,7 +56,7 @@ class Locked:
 
 async def _serve(gathering: Gathering, log: RunLog, token: str | None, host: str, port: int) -> int:
     listener = Listener(gathering, log, token=token)
-    runner = web.AppRunner(listener.app(), auto_decompress=False, access_log=None)
+    runner = listener.runner()
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

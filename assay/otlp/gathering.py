@@ -140,7 +140,9 @@ class Gathering:
         runs = [
             run
             for run in runs_of(spans, resolve=self._resolve)
-            if run.run_id not in written and not (is_again and run.has_no_agent)
+            if run.run_id not in written
+            and not (is_again and run.has_no_agent)
+            and written.isdisjoint(group)  # written without its agent: as a whole trace
         ]
         if is_again and (late := len(spans) - sum(run.n_spans for run in runs)):
             self.counts["spans that came after their run was written"] += late

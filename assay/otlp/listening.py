@@ -52,14 +52,15 @@ class Listener:
         self._counts: Counter[str] = Counter()
         self._room = asyncio.Semaphore(AT_ONCE)
 
-    def app(self) -> web.Application:
-        """The server's application; it writes runs while it runs, and at its end."""
+    def runner(self) -> web.AppRunner:
+        """The server; it writes runs while it runs, and at its end."""
         app = web.Application(middlewares=[self._guarded])
         app.router.add_post("/v1/traces", self._take)
         app.router.add_get("/status", self._status)
         app.router.add_get("/", self._status)
         app.cleanup_ctx.append(self._writing)
-        return app
+        # Bodies are unpacked by us: within bounds.
+        return web.AppRunner(app, auto_decompress=False, access_log=None)
 
     def write(self) -> None:
         """Write the runs that are ready."""

@@ -30,6 +30,8 @@ class _Place:
     agent: str | None
     """The run's span, by its id."""
     in_inference: bool
+    in_tool: bool
+    """A tool may be an agent; that is no run of its own, even if the agent above has not come."""
     lacks_parent: bool
     """At the top of its branch."""
 
@@ -88,12 +90,15 @@ def _places(spans: Sequence[Span]) -> dict[str, _Place]:
 def _place(span: Span, by_id: dict[str, Span], places: dict[str, _Place]) -> _Place:
     above = by_id.get(span.parent_id or "")
     of_above = places.get(above.span_id) if above else None
+    own = span.span_id if span.is_agent else None
     if above is None or of_above is None:
         lacks = span.parent_id is not None and above is None
-        return _Place(span.span_id if span.is_agent else None, False, lacks)
+        return _Place(agent=own, in_inference=False, in_tool=False, lacks_parent=lacks)
+    in_tool = of_above.in_tool or above.is_tool
     says_tokens = above.is_inference and above.amount("input_tokens") is not None
     return _Place(
-        of_above.agent or (span.span_id if span.is_agent else None),
-        of_above.in_inference or says_tokens,
-        of_above.lacks_parent,
+        agent=of_above.agent or (None if in_tool else own),
+        in_inference=of_above.in_inference or says_tokens,
+        in_tool=in_tool,
+        lacks_parent=of_above.lacks_parent,
     )

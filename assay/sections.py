@@ -8,6 +8,7 @@ from assay.agent_sections import AgentSection, BuiltinSection, Command, Count
 from assay.errors import AssayError
 from assay.gates import Gates
 from assay.judge_section import JudgeSection
+from assay.monitor_section import MonitorSection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
@@ -219,6 +220,8 @@ class Rollout(Section):
     nothing is promoted, and `assay rollback` goes on working."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
+    monitors: MonitorSection = MonitorSection()
+    """What production may use."""
 
 
 class ConfigFile(Section):

@@ -14,55 +14,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from assay.monitors.schema import HOUR, SCHEMA, UPSERT, VERSION
+
 FOLDER = "monitors"
 """In the results folder."""
 NAME = "book.sqlite3"
-VERSION = 1
 KEPT = timedelta(days=8)
 """A week to compare with, and the day that is compared."""
 HOUR_US = 3_600_000_000
-
-_SCHEMA = """
-create table files(
-    path text primary key, number integer not null unique, device integer, inode integer,
-    read_to integer, size integer, mtime_ns integer, head blob, passed_over text not null
-) without rowid;
-create table runs(
-    id blob primary key, file integer not null, hour integer not null, ended_us integer not null,
-    prompt_id text not null, tokens real, log_tokens real, tool_calls real, spend_usd real, latency_s real,
-    is_unfinished integer not null
-) without rowid;
-create index runs_by_hour on runs(hour);
-create table starts(
-    id blob primary key, file integer not null, started_us integer not null,
-    prompt_id text not null
-) without rowid;
-create table hours(
-    hour integer not null, prompt_id text not null, runs integer not null,
-    tokens_of integer not null, tokens real, log_tokens_of integer not null, log_tokens real,
-    tool_calls_of integer not null, tool_calls real, spend_of integer not null, spend_usd real, latency_of integer not null, latency_s real,
-    unfinished integer not null, primary key(hour, prompt_id)
-) without rowid;
-create table stale_hours(hour integer primary key);
-create trigger moved after update of hour on runs when old.hour <> new.hour
-    begin insert or ignore into stale_hours values (old.hour); end;
-create trigger removed after delete on runs
-    begin insert or ignore into stale_hours values (old.hour); end;
-"""
-_UPSERT = """
-insert into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
-    file = excluded.file, hour = excluded.hour, ended_us = excluded.ended_us,
-    prompt_id = excluded.prompt_id, tokens = excluded.tokens, log_tokens = excluded.log_tokens,
-    tool_calls = excluded.tool_calls, spend_usd = excluded.spend_usd, latency_s = excluded.latency_s,
-    is_unfinished = excluded.is_unfinished
-where excluded.ended_us >= runs.ended_us
-"""
-_HOUR = """
-insert into hours select hour, prompt_id, count(*), count(tokens), sum(tokens), count(log_tokens),
-    sum(log_tokens), count(tool_calls), sum(tool_calls), count(spend_usd), sum(spend_usd), count(latency_s), sum(latency_s),
-    sum(is_unfinished)
-from runs where hour = ? group by hour, prompt_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +127,13 @@ class Book:
         rows = [
             (
                 run.id, number, run.ended_us // HOUR_US, run.ended_us, run.prompt_id, run.tokens,
-                math.log(run.tokens) if run.tokens else None, run.tool_calls, run.spend_usd, run.latency_s, run.is_unfinished,
+                math.log(run.tokens) if run.tokens else None, run.tool_calls, run.spend_usd,
+                run.latency_s, run.is_unfinished,
             )
             for run in runs
         ]  # fmt: skip
         before = self._n_runs()
-        self.connection.executemany(_UPSERT, rows)
+        self.connection.executemany(UPSERT, rows)
         hours = {(row[2],) for row in rows}
         self.connection.executemany("insert or ignore into stale_hours values (?)", hours)
         begun = [(start.id, number, start.started_us, start.prompt_id) for start in starts]
@@ -190,7 +150,7 @@ class Book:
         """Make the hours that were touched anew; of starts, leave those without an end."""
         hours = self.connection.execute("select hour from stale_hours").fetchall()
         self.connection.executemany("delete from hours where hour = ?", hours)
-        self.connection.executemany(_HOUR, hours)
+        self.connection.executemany(HOUR, hours)
         self.connection.execute("delete from stale_hours")
         self.connection.execute(
             "delete from starts where exists (select 1 from runs where runs.id = starts.id)"
@@ -252,5 +212,5 @@ def _is_well(connection: sqlite3.Connection) -> bool:
 
 
 def _new(connection: sqlite3.Connection) -> sqlite3.Connection:
-    connection.executescript(f"begin immediate; {_SCHEMA} pragma user_version = {VERSION}; commit;")
+    connection.executescript(f"begin immediate; {SCHEMA} pragma user_version = {VERSION}; commit;")
     return connection

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from assay.monitors.book import HOUR_US, Book
+from assay.monitors.book import Book
 from assay.monitors.lines import EPOCH, microseconds
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
@@ -127,11 +127,10 @@ def hung(book: Book, *, now: datetime, max_seconds: float) -> dict[str, int]:
     """
     rows = book.connection.execute(
         "select prompt_id, count(*) from starts where started_us between ? and ? "
-        "and id not in (select id from runs where hour >= ?) group by prompt_id",
+        "group by prompt_id order by prompt_id",
         (
             microseconds(now - DAY),
             microseconds(now - timedelta(seconds=2 * max_seconds)),
-            microseconds(now - DAY) // HOUR_US,
         ),
     )
     return dict(rows.fetchall())

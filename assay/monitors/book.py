@@ -55,9 +55,9 @@ class FilePlace:
     """How far a file was read, and how to tell it from another of its name."""
 
     number: int
-    device: int
-    inode: int
+    """That its runs bear."""
     read_to: int
+    """0 for a log that is read whole."""
     size: int
     mtime_ns: int
     head: bytes
@@ -83,40 +83,33 @@ class Book:
         self.connection.commit()
 
     def places(self) -> dict[str, FilePlace]:
-        """Of every file that was read."""
+        """Of every file that was read, by its device and inode: a rotated file keeps them."""
         rows = self.connection.execute(
-            "select path, number, device, inode, read_to, size, mtime_ns, head, passed_over "
-            "from files"
+            "select inode, number, read_to, size, mtime_ns, head, passed_over from files"
         )
         return {
-            path: FilePlace(
-                number=number, device=device, inode=inode, read_to=read_to, size=size,
-                mtime_ns=mtime_ns, head=head, passed_over=json.loads(passed_over),
+            inode: FilePlace(
+                number=number, read_to=read_to, size=size, mtime_ns=mtime_ns, head=head,
+                passed_over=json.loads(passed_over),
             )
-            for path, number, device, inode, read_to, size, mtime_ns, head, passed_over in rows
+            for inode, number, read_to, size, mtime_ns, head, passed_over in rows
         }  # fmt: skip
 
-    def set_place(self, path: str, place: FilePlace) -> None:
+    def set_place(self, inode: str, place: FilePlace) -> None:
         """Keep how far a file was read."""
         values = (
-            path, place.number, place.device, place.inode, place.read_to, place.size,
-            place.mtime_ns, place.head, json.dumps(place.passed_over),
+            inode, place.number, place.read_to, place.size, place.mtime_ns, place.head,
+            json.dumps(place.passed_over),
         )  # fmt: skip
-        self.connection.execute("insert or replace into files values (?,?,?,?,?,?,?,?,?)", values)
-
-    def next_number(self) -> int:
-        """Of a file that is new."""
-        (number,) = self.connection.execute("select coalesce(max(number), 0) + 1 from files")
-        return int(number[0])
+        self.connection.execute("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", values)
 
     def forget_runs(self, number: int) -> None:
-        """Take out what a file held: it is read anew."""
+        """Take out what a file held: it is read whole again."""
         self.connection.execute("delete from runs where file = ?", (number,))
-        self.connection.execute("delete from starts where file = ?", (number,))
 
-    def forget_file(self, path: str) -> None:
+    def forget_file(self, inode: str) -> None:
         """It is gone; its runs stay."""
-        self.connection.execute("delete from files where path = ?", (path,))
+        self.connection.execute("delete from files where inode = ?", (inode,))
 
     def add(self, number: int, runs: Iterable[RunEnd], starts: Iterable[RunStart] = ()) -> int:
         """Add what a file holds; of runs with one id the one that ended last counts.
@@ -136,8 +129,8 @@ class Book:
         self.connection.executemany(UPSERT, rows)
         hours = {(row[2],) for row in rows}
         self.connection.executemany("insert or ignore into stale_hours values (?)", hours)
-        begun = [(start.id, number, start.started_us, start.prompt_id) for start in starts]
-        self.connection.executemany("insert or ignore into starts values (?, ?, ?, ?)", begun)
+        begun = [(start.id, start.started_us, start.prompt_id) for start in starts]
+        self.connection.executemany("insert or ignore into starts values (?, ?, ?)", begun)
         return len(rows) - (self._n_runs() - before)
 
     def prune(self, before_us: int) -> None:
@@ -171,6 +164,7 @@ def open_book(results: Path, *, wait_s: float = 5.0) -> Iterator[Book]:
 
     Raises:
         sqlite3.OperationalError: Another process has kept it locked for so long.
+        sqlite3.DatabaseError: It is broken, or of another version: discard it.
     """
     path = results / FOLDER / NAME
     try:
@@ -179,20 +173,28 @@ def open_book(results: Path, *, wait_s: float = 5.0) -> Iterator[Book]:
     except sqlite3.OperationalError as refused:
         if refused.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             raise
-        connection = _new(sqlite3.connect(":memory:", isolation_level=None))
+        connection = _in_memory()
     except OSError:
-        connection = _new(sqlite3.connect(":memory:", isolation_level=None))
-    except sqlite3.DatabaseError:
-        path.unlink(missing_ok=True)
-        connection = _connected(path, wait_s)
+        connection = _in_memory()
     with contextlib.closing(connection):
         yield Book(connection)
+
+
+def discard_book(results: Path) -> None:
+    """Take away a book that is broken, or of another version."""
+    for name in (NAME, f"{NAME}-wal", f"{NAME}-shm"):
+        (results / FOLDER / name).unlink(missing_ok=True)
+
+
+def _in_memory() -> sqlite3.Connection:
+    return _new(sqlite3.connect(":memory:", isolation_level=None))
 
 
 def _connected(path: Path, wait_s: float) -> sqlite3.Connection:
     """The book of this version, which is written to."""
     connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
     try:
+        connection.execute("pragma journal_mode = wal")  # syncs seldom, and survives a power cut
         connection.execute("pragma synchronous = normal")
         (version,) = connection.execute("pragma user_version").fetchone()
         if version == VERSION and _is_well(connection):

@@ -1,12 +1,14 @@
 """The files of a production log, read on from where the last look ended.
 
-Our own run logs are read by the line. A log of another kind (CSV, Parquet, other names of
-columns, OpenTelemetry's traces) is read whole, as the canary's watch reads it, when it changed.
-A file that was replaced or cut is read anew, and what it held before is taken out.
+Our own run logs are read by the line; what was read stays, whatever becomes of the file: it may
+be rotated, cut or deleted, and another of its name is another file. A log of another kind (CSV,
+Parquet, other names of columns, OpenTelemetry's traces) is read whole when it changed, as the
+canary's watch reads it, and counts for what it holds then.
 """
 
 import glob
 import os
+import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -62,10 +64,11 @@ def follow(following: Following, paths: Sequence[Path]) -> int:
     book = following.book
     with book.change():
         book.prune(following.since_us)
-        for gone in book.places().keys() - {str(path) for path in paths}:
+        found = _by_age(paths, following.since_us)
+        for gone in book.places().keys() - {_inode(stat) for _, stat in found}:
             book.forget_file(gone)
     left = 0
-    for path, stat in _by_age(paths, following.since_us):
+    for path, stat in found:
         left += _follow_file(following, path, stat)
     with book.change():
         book.settle()
@@ -89,7 +92,7 @@ def _follow_file(following: Following, path: Path, stat: os.stat_result) -> int:
     try:
         while True:
             if following.is_over:
-                return _n_left(following, path, stat)
+                return _n_left(following, stat)
             with following.book.change():
                 if not _read_on(following, path, stat):
                     return 0
@@ -97,19 +100,19 @@ def _follow_file(following: Following, path: Path, stat: os.stat_result) -> int:
         return 0
 
 
-def _n_left(following: Following, path: Path, stat: os.stat_result) -> int:
-    place = following.book.places().get(str(path))
+def _n_left(following: Following, stat: os.stat_result) -> int:
+    place = following.book.places().get(_inode(stat))
     return stat.st_size - (place.read_to if place else 0)
 
 
 def _read_on(following: Following, path: Path, stat: os.stat_result) -> bool:
     """Read the next part of a file; whether there may be more."""
-    place = following.book.places().get(str(path))
+    place = following.book.places().get(_inode(stat))
     if place is not None and _is_read(place, stat):
         return False
     with path.open("rb") as file:
-        if place is None or not _is_same(place, stat, file.fileno()):
-            place = _anew(following.book, stat, place)
+        if place is None or not _is_grown(place, stat, file.fileno()):
+            place = _anew(following.book, place)
         file.seek(place.read_to)
         raw = file.read(CHUNK)
         while b"\n" not in raw and len(raw) < MAX_LINE and (more := file.read(CHUNK)):
@@ -120,24 +123,28 @@ def _read_on(following: Following, path: Path, stat: os.stat_result) -> bool:
             _read_whole(following, path, stat, place)
             return False
         if not whole:
-            return _pass_over_long_line(following, path, place, raw)
-        _take(following, path, place, whole, os.pread(file.fileno(), HEAD, 0))
+            return _pass_over_long_line(following, stat, place, raw)
+        _take(following, stat, place, whole, os.pread(file.fileno(), HEAD, 0))
     return True
 
 
-def _take(following: Following, path: Path, place: FilePlace, whole: bytes, head: bytes) -> None:
+def _take(
+    following: Following, stat: os.stat_result, place: FilePlace, whole: bytes, head: bytes
+) -> None:
     """Add whole lines of our own log."""
-    lines = read_lines(whole, name=str(path), at=place.read_to, since_us=following.since_us)
+    lines = read_lines(whole, name=str(place.number), at=place.read_to, since_us=following.since_us)
     again = following.book.add(place.number, lines.ends, lines.starts.values())
     passed_over = Counter(place.passed_over) + lines.passed_over + _counted(lines.ends, again)
     read_to = place.read_to + len(whole)
-    following.book.set_place(
-        str(path),
-        replace(
-            place, read_to=read_to, size=read_to, head=_digest(head[:read_to]),
-            passed_over=dict(passed_over),
-        ),
-    )  # fmt: skip
+    after = replace(
+        place,
+        read_to=read_to,
+        size=read_to,
+        mtime_ns=stat.st_mtime_ns,
+        head=_digest(head[:read_to]),
+        passed_over=dict(passed_over),
+    )
+    following.book.set_place(_inode(stat), after)
 
 
 def _counted(ends: Sequence[RunEnd], again: int) -> Counter[str]:
@@ -146,15 +153,14 @@ def _counted(ends: Sequence[RunEnd], again: int) -> Counter[str]:
 
 
 def _read_whole(following: Following, path: Path, stat: os.stat_result, place: FilePlace) -> None:
-    """A log of another kind; what it held before is replaced."""
-    following.book.forget_runs(place.number)
+    """A log of another kind."""
     runs, passed_over = _foreign_runs(following, path)
     again = following.book.add(place.number, runs)
     counted = Counter(passed_over) + Counter({"line of a run that is logged again": again})
     whole = replace(
         place, read_to=0, size=stat.st_size, mtime_ns=stat.st_mtime_ns, passed_over=dict(counted)
     )
-    following.book.set_place(str(path), whole)
+    following.book.set_place(_inode(stat), whole)
 
 
 def _foreign_runs(following: Following, path: Path) -> tuple[list[RunEnd], Mapping[str, int]]:
@@ -183,41 +189,41 @@ def _foreign_runs(following: Following, path: Path) -> tuple[list[RunEnd], Mappi
     ], log.passed_over
 
 
-def _pass_over_long_line(following: Following, path: Path, place: FilePlace, raw: bytes) -> bool:
+def _pass_over_long_line(
+    following: Following, stat: os.stat_result, place: FilePlace, raw: bytes
+) -> bool:
     """A line that is not whole yet is left for the next time; one without an end is not a run."""
     if len(raw) < MAX_LINE:
         return False
     passed_over = Counter(place.passed_over) + Counter({BAD_LINE: 1})
     read_to = place.read_to + len(raw)
     after = replace(place, read_to=read_to, size=read_to, passed_over=dict(passed_over))
-    following.book.set_place(str(path), after)
+    following.book.set_place(_inode(stat), after)
     return True
 
 
 def _is_read(place: FilePlace, stat: os.stat_result) -> bool:
     """Whether nothing can be new in it."""
-    is_it = (place.device, place.inode) == (stat.st_dev, stat.st_ino)
-    if place.read_to:
-        return is_it and place.read_to == stat.st_size
-    return is_it and (place.size, place.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    return (place.size, place.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
 
 
-def _is_same(place: FilePlace, stat: os.stat_result, file: int) -> bool:
-    """Whether it is the file that was read, with more at its end."""
-    if (place.device, place.inode) != (stat.st_dev, stat.st_ino) or not place.read_to:
+def _is_grown(place: FilePlace, stat: os.stat_result, file: int) -> bool:
+    """Whether it holds what was read of it, and may hold more."""
+    if not place.read_to or stat.st_size < place.read_to:
         return False
-    head = os.pread(file, min(HEAD, place.read_to), 0)
-    return stat.st_size >= place.read_to and _digest(head) == place.head
+    return _digest(os.pread(file, min(HEAD, place.read_to), 0)) == place.head
 
 
-def _anew(book: Book, stat: os.stat_result, before: FilePlace | None) -> FilePlace:
-    number = before.number if before else book.next_number()
-    if before:
-        book.forget_runs(number)
-    return FilePlace(
-        number=number, device=stat.st_dev, inode=stat.st_ino, read_to=0, size=0,
-        mtime_ns=stat.st_mtime_ns, head=b"", passed_over={},
-    )  # fmt: skip
+def _anew(book: Book, before: FilePlace | None) -> FilePlace:
+    """The beginning of a file; of a log that is read whole, what it held before is taken out."""
+    number = secrets.randbits(62)
+    if before is not None and not before.read_to:
+        book.forget_runs(before.number)
+    return FilePlace(number=number, read_to=0, size=0, mtime_ns=0, head=b"", passed_over={})
+
+
+def _inode(stat: os.stat_result) -> str:
+    return f"{stat.st_dev}:{stat.st_ino}"
 
 
 def _digest(head: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """One look at production: read what is new in its logs, and hold it against the limits."""
 
 import math
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from assay.config import Config
 from assay.errors import InputError
-from assay.monitors.book import Book, open_book
+from assay.monitors.book import Book, discard_book, open_book
 from assay.monitors.breaches import Breach, breaches
 from assay.monitors.figures import PromptHour, hung, prompt_hours
 from assay.monitors.following import Following, follow
@@ -73,12 +74,19 @@ def look(
         sqlite3.OperationalError: Another look is at the digest for longer.
     """
     until = time.monotonic() + within_s
-    paths = run_logs(config)
+    try:
+        return _look(config, now=now, until=until, wait_s=wait_s)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        discard_book(config.folder / config.results.uri)
+        return _look(config, now=now, until=until, wait_s=wait_s)
+
+
+def _look(config: Config, *, now: datetime, until: float, wait_s: float) -> MonitorLook:
+    paths, columns = run_logs(config), config.rollout.canary.columns
     with open_book(config.folder / config.results.uri, wait_s=wait_s) as book:
-        following = Following(
-            book=book, now=now, columns=config.rollout.canary.columns, until=until
-        )
-        behind = follow(following, paths)
+        behind = follow(Following(book=book, now=now, columns=columns, until=until), paths)
         return _figures(config, book, now=now, n_files=len(paths), behind=behind)
 
 

@@ -4,7 +4,7 @@ VERSION = 1
 
 SCHEMA = """
 create table files(
-    path text primary key, number integer not null unique, device integer, inode integer,
+    inode text primary key, number integer not null,
     read_to integer, size integer, mtime_ns integer, head blob, passed_over text not null
 ) without rowid;
 
@@ -17,8 +17,7 @@ create table runs(
 create index runs_by_hour on runs(hour);
 
 create table starts(
-    id blob primary key, file integer not null, started_us integer not null,
-    prompt_id text not null
+    id blob primary key, started_us integer not null, prompt_id text not null
 ) without rowid;
 
 create table hours(

@@ -10,6 +10,7 @@ asked moves with the hour and from day to day, one run in a hundred is ten times
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -165,11 +166,14 @@ def measure_cost(n_runs: int = 100_000, n_files: int = 6) -> None:
 
 
 def timed(what: str, folder: Path, *arguments: str) -> None:
-    """Run a command in a folder, and print how long it took."""
+    """Run a command in a folder, and print how long it took, and its time on a processor."""
     command = [Path(sys.executable).with_name("assay"), *arguments]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), os.times()
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    print(f"  {what}: {time.perf_counter() - began:.2f} s")
+    took, after = time.perf_counter() - began, os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    print(f"  {what}: {took:.2f} s ({cpu:.2f} s of a processor)")
     if ran.returncode not in (0, 3):
         print(ran.stderr)
 

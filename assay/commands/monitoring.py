@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from assay.config import Config, load_config
-from assay.errors import AssayError, InputError
+from assay.errors import AssayError, CannotEvaluate, InputError
 from assay.monitors.breaches import Breach
 from assay.monitors.looking import MonitorLook, look, run_logs
 from assay.monitors.page import monitor_lines, status_lines
@@ -29,11 +29,14 @@ def monitor(arguments: argparse.Namespace) -> int:
     """Look once, or until it is interrupted."""
     if not (math.isfinite(arguments.every) and arguments.every >= MIN_SECONDS):
         raise InputError(f"--every {arguments.every:g} is too often", mend="give 1 or more seconds")
-    while True:
-        found = _look(arguments)
-        if arguments.once:
-            return EXIT_BREACH if found.breaches else 0
+    found = _look(arguments)
+    while not arguments.once:
         time.sleep(arguments.every)
+        try:
+            found = _look(arguments)
+        except AssayError as passing:  # a config half edited, a digest in use: a watch goes on
+            print(f"warning: {passing}", file=sys.stderr)
+    return EXIT_BREACH if found.breaches else 0
 
 
 def lines_for_status(config: Config) -> Iterator[str]:
@@ -50,7 +53,10 @@ def lines_for_status(config: Config) -> Iterator[str]:
 
 def _look(arguments: argparse.Namespace) -> MonitorLook:
     config = load_config(arguments.config, os.environ)
-    found = look(config, now=datetime.now(UTC))
+    try:
+        found = look(config, now=datetime.now(UTC))
+    except sqlite3.Error as refused:
+        raise CannotEvaluate(f"results/monitors: {refused}", mend="try again") from None
     if not found.n_files:
         raise InputError(
             "no run log is there",
@@ -86,4 +92,4 @@ def _tell(found: MonitorLook, config: Config) -> None:
         results = config.folder / config.results.uri
         asyncio.run(tell_new(results, found.breaches, tell, now=found.at))
     except (OSError, AssayError) as refused:
-        print(f"warning: it may be told again: {refused}", file=sys.stderr)
+        print(f"warning: receivers were perhaps not told: {refused}", file=sys.stderr)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assay.monitor_section import MonitorSection
-from assay.monitors.figures import HOUR, WEEK, PromptHour, day_of, hour_of, total
-from assay.monitors.spikes import HourOfTokens, spike
+from assay.monitors.figures import DAY, HOUR, WEEK, PromptHour, day_of, hour_of, total, within
+from assay.monitors.spikes import HourOfTokens, Spike, spike
 from assay.receivers import AlertKind
 
 
@@ -60,7 +60,7 @@ def breaches(
 
 
 def _spend(hours: Sequence[PromptHour], day: datetime, most: float) -> Iterator[Breach]:
-    spent = total(each for each in hours if day_of(each.at) == day).spend_usd.total
+    spent = total(within(hours, day, DAY)).spend_usd.total
     if spent > most:
         yield Breach(
             kind=AlertKind.SPEND_LIMIT,
@@ -73,7 +73,7 @@ def _spend(hours: Sequence[PromptHour], day: datetime, most: float) -> Iterator[
 
 
 def _actions(hours: Sequence[PromptHour], hour: datetime, most: int) -> Iterator[Breach]:
-    calls = total(each for each in hours if each.at == hour).tool_calls.total
+    calls = total(within(hours, hour, HOUR)).tool_calls.total
     if calls > most:
         yield Breach(
             kind=AlertKind.ACTION_LIMIT,
@@ -86,30 +86,29 @@ def _actions(hours: Sequence[PromptHour], hour: datetime, most: int) -> Iterator
 
 
 def _spikes(hours: Sequence[PromptHour], hour: datetime) -> Iterator[Breach]:
-    for now in (each for each in hours if each.at == hour and each.prompt_id):
-        week = [
-            each for each in hours if each.prompt_id == now.prompt_id and _is_in(each, hour, WEEK)
-        ]
-        known = [_of_tokens(each) for each in (*week, now)]
-        last = known.pop()
-        found = last and spike(last, [each for each in known if each])
+    weeks: dict[str, list[HourOfTokens]] = {}
+    for each in within(hours, hour - WEEK, WEEK):
+        if (known := _of_tokens(each)) is not None:
+            weeks.setdefault(each.prompt_id, []).append(known)
+    for now in within(hours, hour, HOUR):
+        last = _of_tokens(now) if now.prompt_id else None
+        found = last and spike(last, weeks.get(now.prompt_id, ()))
         if found:
-            rise = found.typical / found.usual
-            yield Breach(
-                kind=AlertKind.TOKEN_SPIKE,
-                at=hour,
-                value=found.typical,
-                limit=found.allowed,
-                usual=found.usual,
-                prompt_id=now.prompt_id,
-                words=f"{now.prompt_id}: a typical run took {found.typical:,.0f} tokens in the "
-                f"hour of {_shown(hour)}, x{rise:.2f} of the week before",
-                lasts=HOUR,
-            )
+            yield _of_spike(found, now.prompt_id, hour)
 
 
-def _is_in(each: PromptHour, before: datetime, span: timedelta) -> bool:
-    return before - span <= each.at < before
+def _of_spike(found: Spike, prompt_id: str, hour: datetime) -> Breach:
+    return Breach(
+        kind=AlertKind.TOKEN_SPIKE,
+        at=hour,
+        value=found.typical,
+        limit=found.allowed,
+        usual=found.usual,
+        prompt_id=prompt_id,
+        words=f"{prompt_id}: a typical run took {found.typical:,.0f} tokens in the hour of "
+        f"{_shown(hour)}, x{found.typical / found.usual:.2f} of the week before",
+        lasts=HOUR,
+    )
 
 
 def _of_tokens(hour: PromptHour) -> HourOfTokens | None:

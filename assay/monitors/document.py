@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.config import Config
 from assay.monitors.breaches import Breach
-from assay.monitors.figures import DAY, Figures, by_prompt, day_of, hour_of, total
+from assay.monitors.figures import DAY, HOUR, Figures, by_prompt, day_of, hour_of, total, within
 from assay.monitors.looking import MonitorLook
 from assay.monitors.told import ToldState
 
@@ -14,8 +14,7 @@ SCHEMA_VERSION = 1
 
 def as_json(look: MonitorLook, config: Config, told: ToldState) -> dict[str, Any]:
     """Everything that a look found; times are UTC's, unknown is null."""
-    limits, day, hour = config.rollout.monitors, day_of(look.at), hour_of(look.at)
-    recent = [each for each in look.hours if each.at > look.at - DAY]
+    limits, recent = config.rollout.monitors, within(look.hours, look.at - DAY, DAY)
     return {
         "schema_version": SCHEMA_VERSION,
         "at": _time(look.at),
@@ -24,8 +23,8 @@ def as_json(look: MonitorLook, config: Config, told: ToldState) -> dict[str, Any
             "max_spend_usd_per_day": limits.max_spend_usd_per_day,
             "max_actions_per_hour": limits.max_actions_per_hour,
         },
-        "today": _figures(total(each for each in look.hours if each.at >= day)),
-        "this_hour": _figures(total(each for each in look.hours if each.at >= hour)),
+        "today": _figures(total(within(look.hours, day_of(look.at), DAY))),
+        "this_hour": _figures(total(within(look.hours, hour_of(look.at), HOUR))),
         "prompts": [
             {"prompt_id": prompt_id or None, **_figures(figures)}
             for prompt_id, figures in by_prompt(recent).items()

@@ -107,6 +107,11 @@ def by_prompt(hours: Iterable[PromptHour]) -> dict[str, Figures]:
     return dict(sorted(found.items(), key=lambda item: -item[1].runs))
 
 
+def within(hours: Iterable[PromptHour], start: datetime, span: timedelta) -> list[PromptHour]:
+    """Those that began in a span of time; a clock that runs ahead is in none of the past."""
+    return [each for each in hours if start <= each.at < start + span]
+
+
 def hour_of(at: datetime) -> datetime:
     """When its hour began, in UTC."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

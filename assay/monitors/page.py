@@ -3,21 +3,22 @@
 from collections.abc import Iterator
 
 from assay.config import Config
-from assay.monitors.figures import DAY, HOUR, Figures, by_prompt, day_of, hour_of, total
+from assay.monitors.figures import DAY, HOUR, Figures, by_prompt, day_of, hour_of, total, within
 from assay.monitors.looking import MonitorLook
 from assay.monitors.told import ToldState
 from assay.wording import one_line
 
 MAX_PROMPTS = 8
-MAX_HOURS = 24
+MAX_LINES = 200
+"""By hour and prompt; `--json` has all."""
 NAMELESS = "without prompt_id"
 
 
 def status_lines(look: MonitorLook, config: Config, told: ToldState) -> Iterator[str]:
     """Today, this hour, each prompt's day, and what is wrong."""
     limits = config.rollout.monitors
-    today = total(each for each in look.hours if each.at >= day_of(look.at))
-    hour = total(each for each in look.hours if each.at >= hour_of(look.at))
+    today = total(within(look.hours, day_of(look.at), DAY))
+    hour = total(within(look.hours, hour_of(look.at), HOUR))
     spent = _dollars(today.spend_usd.total if today.spend_usd.runs else None)
     yield (
         f"today: {today.runs:,} runs, {spent}{_of(limits.max_spend_usd_per_day, '$')}, "
@@ -35,17 +36,17 @@ def monitor_lines(look: MonitorLook, config: Config, told: ToldState) -> Iterato
     """The same, and each hour of the last day."""
     yield f"{look.at:%Y-%m-%d %H:%M} UTC, {look.n_files} files"
     yield from status_lines(look, config, told)
-    hours = [each for each in look.hours if each.at > look.at - MAX_HOURS * HOUR]
+    hours = within(look.hours, look.at - DAY, DAY)
     if hours:
         yield "by hour"
-    for each in hours:
+    for each in hours[-MAX_LINES:]:
         name = one_line(each.prompt_id or NAMELESS)
         yield f"  {each.at:%d %H:%M} {name}: {_words(each.figures)}"
 
 
 def _prompt_lines(look: MonitorLook, config: Config) -> Iterator[str]:
     """The last 24 hours: what is active first."""
-    found = by_prompt(each for each in look.hours if each.at > look.at - DAY)
+    found = by_prompt(within(look.hours, look.at - DAY, DAY))
     active = f"{config.prompts.active}:"
     ids = sorted(found, key=lambda prompt_id: not prompt_id.startswith(active))
     for prompt_id in ids[:MAX_PROMPTS]:

@@ -56,7 +56,7 @@ async def test_a_breach_is_said_and_sent_once(assay: Assay, workspace: Workspace
         again = await once()
         assert (again.exit_code, len(up.asked)) == (3, 1), again.err
     told = up.asked[0].body
-    assert (told["kind"], told["severity"]) == ("action_limit", "critical")
+    assert (told["kind"], told["severity"]) == ("action_limit", "warning")
     assert told["facts"]["limit"] == 100
 
 

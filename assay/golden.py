@@ -16,7 +16,7 @@ from assay.jsonl import parse_jsonl
 from assay.sections import GoldenTesting
 from assay.validation import Model, Place, Section, together, validated
 
-__all__ = ["Check", "GoldenTask", "load_golden"]
+__all__ = ["Check", "GoldenTask", "golden_files", "golden_tasks", "load_golden"]
 
 _NO_FILE = "write it, or take it out of testing.golden_files"
 
@@ -30,6 +30,18 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
         InputError: A file is missing or broken, a task is wrong, an id is used twice, or
             there is no task at all. All problems of readable files are named.
     """
+    tasks = golden_tasks(config)
+    if not tasks:
+        raise InputError(
+            "there are no golden tasks",
+            path=_typed(config.path),
+            mend='write one a line to golden/NAME.jsonl: {"id": "hello", "input": "..."}',
+        )
+    return tasks
+
+
+def golden_tasks(config: Config) -> tuple[GoldenTask, ...]:
+    """As `load_golden`, but there may be none."""
     filed, inline = _Book(), _Book()
     for given in _in_files(config):
         filed.add(given)
@@ -46,12 +58,6 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
             problems.append(wrong)
     if problems:
         raise together(problems)
-    if not tasks:
-        raise InputError(
-            "there are no golden tasks",
-            path=_typed(config.path),
-            mend='write one a line to golden/NAME.jsonl: {"id": "hello", "input": "..."}',
-        )
     return tuple(tasks)
 
 
@@ -114,7 +120,7 @@ class _Book:
 
 
 def _in_files(config: Config) -> Iterator[_Given]:
-    for path in _files(config):
+    for path in golden_files(config):
         for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
             yield _Given(row.value, _at(Place(path=path, line=row.line)))
 
@@ -136,23 +142,31 @@ def _within(document: Document, whole: Location) -> Callable[[Location], Place]:
     return lambda location: Place(path=document.path, line=document.line((*whole, *location)))
 
 
-def _files(config: Config) -> list[Path]:
-    """The golden files, each once, as somebody in this working directory names them."""
+def golden_files(config: Config, *, must_match: bool = True) -> list[Path]:
+    """The golden files, each once, as somebody in this working directory names them.
+
+    Raises:
+        InputError: A pattern of the user's matches no file, and must.
+    """
     found: dict[Path, Path] = {}
     for pattern in config.testing.golden_files:
-        for path in _matching(pattern, config):
+        for path in _matching(pattern, config, must_match=must_match):
             found.setdefault(path.resolve(), _typed(path))
     return list(found.values())
 
 
-def _matching(pattern: str, config: Config) -> list[Path]:
+def _matching(pattern: str, config: Config, *, must_match: bool) -> list[Path]:
     if not any(sign in pattern for sign in "*?["):
         return [config.folder / pattern]
     try:
         paths = sorted(config.folder.glob(pattern))
     except (NotImplementedError, ValueError):
         paths = []
-    if not paths and pattern not in GoldenTesting.model_fields["golden_files"].default:
+    if (
+        must_match
+        and not paths
+        and pattern not in GoldenTesting.model_fields["golden_files"].default
+    ):
         problem = f"testing.golden_files: no file matches {pattern!r}"
         raise InputError(problem, path=_typed(config.path), mend=_NO_FILE)
     return paths

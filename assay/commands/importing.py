@@ -1,0 +1,120 @@
+"""`assay golden import`: golden tasks out of promptfoo's tests, tables and chat logs."""
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from assay.config import load_config
+from assay.errors import InputError
+from assay.intake.harvest import Harvest, Loss
+from assay.intake.instructions import write_versions
+from assay.intake.reading import parsed_columns, take
+from assay.intake.writing import Book, is_read, write_tasks
+from assay.wording import one_line
+
+MAX_LISTED = 20
+"""Losses of one kind for one reason that are listed; with `--json` all of them are."""
+
+
+def golden_import(arguments: argparse.Namespace) -> int:
+    """Import a file; say what was imported, and what was not with its line."""
+    path: Path = arguments.file
+    columns = parsed_columns(arguments.column)
+    config = load_config(arguments.config, os.environ)
+    into: Path = arguments.into or arguments.config.parent / "golden" / f"{path.stem}.jsonl"
+    if into.suffix != ".jsonl":
+        raise InputError(f"--into {into}: golden tasks are JSON lines", mend="name it NAME.jsonl")
+    prompts: Path | None = arguments.prompts
+    taken = take(path, columns=columns, with_prompts=prompts is not None)
+    harvest, dry_run = taken.harvest, arguments.dry_run
+    book = write_tasks(harvest, into, config=config, append=arguments.append, dry_run=dry_run)
+    versions = []
+    if prompts is not None:
+        versions = write_versions(taken.instructions, prompts, dry_run=dry_run)
+    losses = sorted(harvest.losses.values(), key=_position)
+    for line in listed(losses):
+        print(line, file=sys.stderr)
+    if not book.new and not book.there:
+        raise InputError(
+            "nothing in this file could become a golden task",
+            path=path,
+            mend="docs/golden-import.md says what is read; --column input=NAME names the input",
+        )
+    facts = {
+        "file": str(path),
+        "into": str(into),
+        "dry_run": dry_run,
+        "imported": list(book.new),
+        "there_already": book.there,
+        "without_checks": sum(not task.checks for task in book.new.values()),
+        "assertions": {"found": harvest.assertions, "carried": harvest.carried},
+        "prompts": versions,
+        "left_out": [_as_json(loss) for loss in losses],
+        "notes": list(harvest.notes),
+    }
+    if arguments.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return 0
+    _print_summary(facts, harvest)
+    _print_next(book, into, read=dry_run or is_read(into, config), dry_run=dry_run)
+    return 0
+
+
+def listed(losses: Iterable[Loss]) -> list[str]:
+    """A line for each loss; of many alike only the first."""
+    alike: defaultdict[tuple[str, str], list[Loss]] = defaultdict(list)
+    for loss in losses:
+        alike[loss.what, loss.why].append(loss)
+    lines = []
+    for (what, _), group in alike.items():
+        lines += [str(loss) for loss in group[:MAX_LISTED]]
+        if (more := len(group) - MAX_LISTED) > 0:
+            lines.append(f"and {more:,} more like this ({what}); --json lists all")
+    return lines
+
+
+def _position(loss: Loss) -> tuple[str, int]:
+    return str(loss.place.path), loss.place.line or 0
+
+
+def _as_json(loss: Loss) -> dict[str, Any]:
+    place = loss.place
+    return {"path": str(place.path), "line": place.line, "what": loss.what, "why": loss.why}
+
+
+def _print_summary(facts: dict[str, Any], harvest: Harvest) -> None:
+    would = "would be " if facts["dry_run"] else ""
+    rows = [(f"golden tasks {would}imported", f"{len(facts['imported']):,}")]
+    if facts["there_already"]:
+        rows.append(("golden tasks there already", f"{facts['there_already']:,}"))
+    if harvest.assertions:
+        carried = f"{harvest.carried:,} of {harvest.assertions:,}"
+        rows.append(("assertions carried over", carried))
+    if facts["prompts"]:
+        rows.append((f"prompts {would}written", ", ".join(facts["prompts"])))
+    if harvest.losses:
+        rows.append(("left out, as listed above", f"{len(harvest.losses):,}"))
+    rows += [(f"  {what}", f"{n:,}") for what, n in harvest.lost_by_kind().most_common()]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(one_line(f"{name:<{width}}  {value}", max_chars=200))
+    for note in harvest.notes:
+        print(f"note: {note}")
+    if facts["imported"] and facts["without_checks"]:
+        n = facts["without_checks"]
+        print(f"note: {n:,} of the new tasks have no checks: a run that ends well passes them")
+
+
+def _print_next(book: Book, into: Path, *, read: bool, dry_run: bool) -> None:
+    if dry_run:
+        print("next: the same without --dry-run")
+    elif not read:
+        print(f"next: add {into} to testing.golden_files in assay.yaml, then: assay golden check")
+    elif book.new:
+        print(f"wrote {into}")
+        print("next: assay golden check")

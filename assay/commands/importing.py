@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from assay.config import load_config
 from assay.errors import InputError
 from assay.intake.harvest import Harvest, Loss
-from assay.intake.instructions import write_versions
+from assay.intake.instructions import name_of, write_versions
 from assay.intake.reading import parsed_columns, take
 from assay.intake.writing import Book, is_read, write_tasks
 from assay.wording import one_line
@@ -30,6 +30,8 @@ def golden_import(arguments: argparse.Namespace) -> int:
     if into.suffix != ".jsonl":
         raise InputError(f"--into {into}: golden tasks are JSON lines", mend="name it NAME.jsonl")
     prompts: Path | None = arguments.prompts
+    if prompts is not None:
+        name_of(prompts)  # before anything is written
     taken = take(path, columns=columns, with_prompts=prompts is not None)
     harvest, dry_run = taken.harvest, arguments.dry_run
     book = write_tasks(harvest, into, config=config, append=arguments.append, dry_run=dry_run)
@@ -67,14 +69,15 @@ def golden_import(arguments: argparse.Namespace) -> int:
 
 def listed(losses: Iterable[Loss]) -> list[str]:
     """A line for each loss; of many alike only the first."""
-    alike: defaultdict[tuple[str, str], list[Loss]] = defaultdict(list)
-    for loss in losses:
-        alike[loss.what, loss.why].append(loss)
+    alike: Counter[tuple[str, str]] = Counter()
     lines = []
-    for (what, _), group in alike.items():
-        lines += [str(loss) for loss in group[:MAX_LISTED]]
-        if (more := len(group) - MAX_LISTED) > 0:
-            lines.append(f"and {more:,} more like this ({what}); --json lists all")
+    for loss in losses:
+        alike[loss.what, loss.why] += 1
+        if alike[loss.what, loss.why] <= MAX_LISTED:
+            lines.append(str(loss))
+    for (what, why), number in alike.items():
+        if number > MAX_LISTED:
+            lines.append(f"and {number - MAX_LISTED:,} more like this: {what}: {why}")
     return lines
 
 

@@ -159,8 +159,9 @@ class Carrier:
             expected_by(name, {key: check[key] for key in check if key != "type"})
         except PydanticCustomError as refused:
             context = refused.context or {}
+            problem = str(context.get("problem", "its value does not fit"))
             where = dotted(tuple(context.get("at", ()))) or "value"
-            raise LeftOut(name, f"{context.get('problem', 'it does not fit')} ({where})") from None
+            raise LeftOut(name, f"{problem.removeprefix(f'check {name!r}: ')} ({where})") from None
         return "check", check
 
     def _followed(self, value: Any) -> Any:

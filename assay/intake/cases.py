@@ -110,10 +110,12 @@ def _variables(given: Found, harvest: Harvest, folder: Path | None) -> dict[str,
         if not isinstance(part.value, dict):
             harvest.lose(part.place, "vars of a test", "they are no mapping of names to values")
             continue
-        for name in part.value:
-            values = _followed(part.inside(name), harvest, folder)
-            if values:
-                variables[name] = values[0] if len(values) == 1 else values
+        for name, value in part.value.items():
+            items = part.inside(name).items()
+            values = [each for item in items for each in _followed(item, harvest, folder)]
+            if values or isinstance(value, list):
+                is_one = len(values) == 1 and not isinstance(value, list)
+                variables[name] = values[0] if is_one else values
     return variables
 
 

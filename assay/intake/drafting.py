@@ -17,7 +17,7 @@ from assay.yaml_loader import reads_as
 
 INPUT_NAMES = (
     "messages", "input", "question", "query", "prompt", "message", "user_input", "user_message",
-    "request", "instruction", "user", "text",
+    "customer_message", "user_query", "request", "task", "instruction", "user", "text",
 )  # fmt: skip
 ID_NAMES = ("id", "task_id", "test_id", "case_id", "example_id", "question_id", "conversation_id")
 EXPECTED_NAMES = (
@@ -88,7 +88,7 @@ class Drafter:
 
     def _guessed(self, case: Case) -> dict[str, str]:
         """The columns that are ours by their names; of promptfoo's variables the input alone."""
-        names = [name for name in case.variables if not is_empty(case.variables[name])]
+        names = list(case.variables)
         is_table = self.root is None
         found = {ours: ours for ours in OURS if is_table and ours in names}
         for ours, likely in GUESSES.items() if is_table else [("input", ("prompt", *INPUT_NAMES))]:

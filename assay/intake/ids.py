@@ -21,7 +21,7 @@ def id_of(draft: Draft) -> str:
     >>> id_of(Draft({"input": "Hi"}, Place(), name="Où est mon colis ?"))
     'où-est-mon-colis'
     >>> id_of(Draft({"input": "Where is my parcel?"}, Place()))
-    'where-is-my-parcel-6f2b0dc5'
+    'where-is-my-parcel-8d3c38f8'
     """
     if draft.is_id and draft.name.isprintable() and len(draft.name.strip()) <= MAX_ID_CHARS:
         return draft.name.strip() or "task"

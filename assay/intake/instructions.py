@@ -21,9 +21,9 @@ def write_versions(texts: Iterable[str], folder: Path, *, dry_run: bool) -> list
         The versions that are new, `name:version`.
 
     Raises:
-        InputError: The folder's name is no prompt's name, or a version cannot be read.
+        InputError: As `name_of`, or a version that is there cannot be read.
     """
-    name = _name_of(folder)
+    name = name_of(folder)
     there = {_text(path) for path in sorted(folder.glob("*.md"))}
     number = _last_number(folder, name)
     new = []
@@ -38,7 +38,12 @@ def write_versions(texts: Iterable[str], folder: Path, *, dry_run: bool) -> list
     return new
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
+    """The name of the prompt whose versions a folder holds.
+
+    Raises:
+        InputError: No prompt can have it.
+    """
     name = folder.absolute().name
     try:
         parse_ref(f"{name}:v1")

@@ -11,7 +11,7 @@ from assay.intake.cases import Case, case_of
 from assay.intake.drafting import Drafter
 from assay.intake.files import content, referred
 from assay.intake.harvest import Found, Harvest, LeftOut, found_in
-from assay.intake.tables import case_on, csv_rows, jsonl_rows
+from assay.intake.tables import case_on, rows_in
 from assay.wording import cut
 
 Item = TypeVar("Item")
@@ -97,13 +97,10 @@ class Suite:
                 self.harvest.lose(item.place, "file", str(wrong).partition("\n")[0])
 
     def _in_file(self, path: Path) -> Iterable[Found | Case]:
-        kind = path.suffix.lower()
-        if kind == ".csv":
-            rows = csv_rows(content(path), path=path)
-            return (case_on(row, self.harvest, folder=self.folder) for row in rows)
-        if kind == ".jsonl":
-            return jsonl_rows(content(path), path=path)
-        return self._in_yaml(path)
+        rows = rows_in(path)
+        if rows is None:
+            return self._in_yaml(path)
+        return (case_on(row, self.harvest, folder=self.folder) for row in rows)
 
     def _in_yaml(self, path: Path) -> Iterable[Found]:
         if path.suffix.lower() not in (".yaml", ".yml", ".json"):

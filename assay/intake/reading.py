@@ -11,10 +11,8 @@ from assay.intake.files import content
 from assay.intake.harvest import Found, Harvest, found_in
 from assay.intake.promptfoo import MARKS, Suite
 from assay.intake.prompting import Template, templates_of
-from assay.intake.tables import case_on, csv_rows, json_rows, jsonl_rows
+from assay.intake.tables import case_on, rows_in
 from assay.wording import cut, did_you_mean
-
-TABLES = {".csv": csv_rows, ".tsv": csv_rows, ".jsonl": jsonl_rows, ".ndjson": jsonl_rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +35,19 @@ def take(path: Path, *, columns: Mapping[str, str], with_prompts: bool = False) 
     Raises:
         InputError: It cannot be read.
     """
-    harvest, kind, raw = Harvest(), path.suffix.lower(), content(path)
-    if kind in TABLES:
-        _take_rows(TABLES[kind](raw, path=path), Drafter(harvest=harvest, columns=columns))
-    elif kind == ".json" and raw.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-        _take_rows(json_rows(raw, path=path), Drafter(harvest=harvest, columns=columns))
-    elif kind in (".yaml", ".yml", ".json"):
-        return _take_suite(found_in(parse_yaml(raw, path=path)), columns, with_prompts)
-    else:
+    rows, kind = rows_in(path), path.suffix.lower()
+    if rows is None and kind in (".yaml", ".yml", ".json"):
+        return _take_suite(found_in(parse_yaml(content(path), path=path)), columns, with_prompts)
+    if rows is None:
         raise InputError(
             f"{cut(kind or 'a name without an ending')} tells no kind of file",
             path=path,
             mend="name it .yaml or .json (promptfoo), .csv, .jsonl or .json (data sets, chats)",
         )
-    return Taken(harvest)
+    drafter = Drafter(harvest=Harvest(), columns=columns)
+    for row in rows:
+        drafter.take(case_on(row, drafter.harvest))
+    return Taken(drafter.harvest)
 
 
 def parsed_columns(given: Iterable[str]) -> dict[str, str]:
@@ -69,11 +66,6 @@ def parsed_columns(given: Iterable[str]) -> dict[str, str]:
             raise InputError(f"--column {cut(each)}: golden tasks have no {cut(ours)!r}", mend=mend)
         columns[ours] = theirs
     return columns
-
-
-def _take_rows(rows: Iterable[Found], drafter: Drafter) -> None:
-    for row in rows:
-        drafter.take(case_on(row, drafter.harvest))
 
 
 def _take_suite(found: Found, columns: Mapping[str, str], with_prompts: bool) -> Taken:

@@ -1,5 +1,6 @@
 """Tables: CSV, JSON lines and JSON lists, a test on each row."""
 
+import codecs
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from assay.documents import decode
 from assay.errors import InputError
 from assay.intake.assertions import TYPES
 from assay.intake.cases import Case, case_of
+from assay.intake.files import content
 from assay.intake.harvest import Found, Harvest, found_on
 from assay.jsonl import json_object, parse_jsonl
 from assay.wording import cut
@@ -29,6 +31,22 @@ _ASSERTION = re.compile(
 )
 _LEGACY = {"fn:": "javascript", "eval:": "javascript", "grade:": "llm-rubric"}
 _PROGRAM = re.compile(r"file://.*\.(?P<kind>py|[cm]?[jt]s)(?::\w+)?\s*")
+
+
+def rows_in(path: Path) -> Iterator[Found] | None:
+    """The rows of a file; None where its name and first letter are no table's.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    kind, raw = path.suffix.lower(), content(path)
+    if kind in (".csv", ".tsv"):
+        return csv_rows(raw, path=path)
+    if kind in (".jsonl", ".ndjson"):
+        return jsonl_rows(raw, path=path)
+    if kind == ".json" and raw.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        return json_rows(raw, path=path)
+    return None
 
 
 def csv_rows(raw: bytes, *, path: Path) -> Iterator[Found]:
@@ -101,6 +119,7 @@ def json_rows(raw: bytes, *, path: Path) -> Iterator[Found]:
         if text[at : at + 1] == ",":
             at = _next(text, at + 1)
         elif text[at : at + 1] != "]":
+            line += text.count("\n", counted, at)
             raise InputError("not valid JSON: no , or ]", path=path, line=line)
 
 

@@ -24,20 +24,19 @@ MAX_LISTED = 20
 def golden_import(arguments: argparse.Namespace) -> int:
     """Import a file; say what was imported, and what was not with its line."""
     path: Path = arguments.file
-    columns = parsed_columns(arguments.column)
-    config = load_config(arguments.config, os.environ)
-    into: Path = arguments.into or arguments.config.parent / "golden" / f"{path.stem}.jsonl"
-    if into.suffix != ".jsonl":
-        raise InputError(f"--into {into}: golden tasks are JSON lines", mend="name it NAME.jsonl")
     prompts: Path | None = arguments.prompts
+    columns, into = parsed_columns(arguments.column), _target(arguments)
     if prompts is not None:
         name_of(prompts)  # before anything is written
+    config = load_config(arguments.config, os.environ)
     taken = take(path, columns=columns, with_prompts=prompts is not None)
     harvest, dry_run = taken.harvest, arguments.dry_run
     book = write_tasks(harvest, into, config=config, append=arguments.append, dry_run=dry_run)
     versions = []
     if prompts is not None:
         versions = write_versions(taken.instructions, prompts, dry_run=dry_run)
+        if not taken.instructions:
+            harvest.note("--prompts: this file has no instructions that could be kept")
     losses = sorted(harvest.losses.values(), key=_position)
     for line in listed(losses):
         print(line, file=sys.stderr)
@@ -47,24 +46,35 @@ def golden_import(arguments: argparse.Namespace) -> int:
             path=path,
             mend="docs/golden-import.md says what is read; --column input=NAME names the input",
         )
-    facts = {
-        "file": str(path),
-        "into": str(into),
-        "dry_run": dry_run,
+    facts = _facts(book, harvest, losses) | {
+        "file": str(path), "into": str(into), "dry_run": dry_run, "prompts": versions,
+    }  # fmt: skip
+    if arguments.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        _print_summary(facts, harvest)
+        _print_next(facts, read=dry_run or is_read(into, config))
+    return 0
+
+
+def _facts(book: Book, harvest: Harvest, losses: list[Loss]) -> dict[str, Any]:
+    return {
         "imported": list(book.new),
         "there_already": book.there,
         "without_checks": sum(not task.checks for task in book.new.values()),
         "assertions": {"found": harvest.assertions, "carried": harvest.carried},
-        "prompts": versions,
         "left_out": [_as_json(loss) for loss in losses],
         "notes": list(harvest.notes),
     }
-    if arguments.json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
-        return 0
-    _print_summary(facts, harvest)
-    _print_next(book, into, read=dry_run or is_read(into, config), dry_run=dry_run)
-    return 0
+
+
+def _target(arguments: argparse.Namespace) -> Path:
+    into: Path = arguments.into or (
+        arguments.config.parent / "golden" / f"{arguments.file.stem}.jsonl"
+    )
+    if into.suffix != ".jsonl":
+        raise InputError(f"--into {into}: golden tasks are JSON lines", mend="name it NAME.jsonl")
+    return into
 
 
 def listed(losses: Iterable[Loss]) -> list[str]:
@@ -113,11 +123,13 @@ def _print_summary(facts: dict[str, Any], harvest: Harvest) -> None:
         print(f"note: {n:,} of the new tasks have no checks: a run that ends well passes them")
 
 
-def _print_next(book: Book, into: Path, *, read: bool, dry_run: bool) -> None:
-    if dry_run:
+def _print_next(facts: dict[str, Any], *, read: bool) -> None:
+    into = one_line(facts["into"], max_chars=200)
+    if facts["dry_run"]:
         print("next: the same without --dry-run")
-    elif not read:
-        print(f"next: add {into} to testing.golden_files in assay.yaml, then: assay golden check")
-    elif book.new:
+        return
+    if facts["imported"]:
         print(f"wrote {into}")
-        print("next: assay golden check")
+    if not read:
+        print(f"next: add {into} to testing.golden_files in assay.yaml")
+    print("next: assay golden check" if read else "then: assay golden check")

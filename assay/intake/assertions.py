@@ -13,7 +13,7 @@ from assay.errors import InputError
 from assay.golden_task import Check
 from assay.intake.files import is_reference, values_of
 from assay.intake.harvest import Found, Harvest, LeftOut
-from assay.intake.templates import rendered_within
+from assay.intake.templates import Renderer
 from assay.wording import cut, dotted
 
 BOUNDS: Mapping[str, tuple[str, float]] = {
@@ -49,7 +49,7 @@ MAX_NESTED = 3
 class Carrier:
     """Carries one test's assertions over."""
 
-    variables: Mapping[str, Any]
+    renderer: Renderer
     folder: Path | None
     """Where `file://` may lead; None where files are not followed."""
     harvest: Harvest
@@ -152,7 +152,7 @@ class Carrier:
         check: dict[str, Any] = {"type": name}
         if given.get("value") is not None:
             value = self._followed(given["value"])
-            check["value"] = _as_ours(base, rendered_within(value, self.variables))
+            check["value"] = _as_ours(base, self.renderer.within(value))
         if "threshold" in Check.model_fields and given.get("threshold") is not None:
             check["threshold"] = given["threshold"]
         try:

@@ -11,7 +11,7 @@ from assay.intake.cases import Case
 from assay.intake.conversations import conversation_of, is_conversation
 from assay.intake.harvest import Draft, Harvest, LeftOut
 from assay.intake.prompting import Template
-from assay.intake.templates import as_text, composed, rendered
+from assay.intake.templates import Renderer, Work, as_text
 from assay.wording import cut
 from assay.yaml_loader import reads_as
 
@@ -32,6 +32,8 @@ COLUMNS = OURS | {EXPECTED}
 OF_METADATA = ("category", "tags", "critical", "incident")
 """Keys of a test's metadata that golden tasks have themselves."""
 ENDS = ("prefix", "suffix")
+PER_CASE = 1_000
+"""What a test costs, in characters of `Work`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +50,27 @@ class Drafter:
     root: Any = None
     """promptfoo's configuration; None where there is a table alone, whose columns are guessed."""
 
+    work: Work = field(default_factory=Work)
+
     def take(self, case: Case) -> None:
         """Add a draft for each combination of a test's variables."""
         for each in case.each(self.harvest):
+            self.work.spend(PER_CASE)
             try:
                 self.harvest.add(self._draft(each))
             except LeftOut as left:
                 self.harvest.lose(each.place, "test", left.why)
 
     def _draft(self, case: Case) -> Draft:
+        renderer = Renderer(case.variables, self.work)
         if self.root is not None:
-            case = replace(case, variables=composed(case.variables))
+            renderer = renderer.composed()
+            case = replace(case, variables=dict(renderer.variables))
         columns = dict(self.columns)
         if self.template is None:
             columns = {**self._guessed(case), **columns}
-        asked, beside = self._input(case, columns)
-        carrier = Carrier(case.variables, self.folder, self.harvest, self.root)
+        asked, beside = self._input(case, columns, renderer)
+        carrier = Carrier(renderer, self.folder, self.harvest, self.root)
         held = carrier.carry(case.assertions)
         own = {
             ours: _as_ours(ours, case.variables.get(theirs))
@@ -77,7 +84,7 @@ class Drafter:
         ]
         metadata = {**_told(case, columns), **beside, **_mapped(own.pop("metadata", None))}
         of_metadata = {key: case.metadata[key] for key in OF_METADATA if key in case.metadata}
-        values = {"input": self._whole(case, asked), **of_metadata, **held, **own}
+        values = {"input": self._whole(case, asked, renderer), **of_metadata, **held, **own}
         name = _first(case.variables.get(columns.get("id", "")), case.metadata.get("id"))
         return Draft(
             {**values, "metadata": metadata},
@@ -103,7 +110,9 @@ class Drafter:
                 self.harvest.note(f"{ours} is the column {cut(found[ours])!r}")
         return found
 
-    def _input(self, case: Case, columns: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
+    def _input(
+        self, case: Case, columns: Mapping[str, str], renderer: Renderer
+    ) -> tuple[Any, dict[str, Any]]:
         """The input, and what a conversation has beside it."""
         if "input" in columns:
             value = case.variables.get(columns["input"])
@@ -112,17 +121,17 @@ class Drafter:
             if is_empty(value):
                 raise LeftOut("test", f"it has no {cut(columns['input'])}")
             text = as_text(value, columns["input"])
-            return text if self.root is None else rendered(text, case.variables), {}
+            return text if self.root is None else renderer.text(text), {}
         if self.template is not None:
-            return self.template.input(case.variables), {}
+            return self.template.input(renderer), {}
         names = cut(", ".join(case.variables))
         raise LeftOut("test", f"which is the input: {names}? Say --column input=NAME")
 
-    def _whole(self, case: Case, asked: Any) -> Any:
+    def _whole(self, case: Case, asked: Any, renderer: Renderer) -> Any:
         """The input between the test's prefix and suffix."""
         ends = {key: str(case.options[key]) for key in ENDS if case.options.get(key)}
         if isinstance(asked, str):
-            before, after = (rendered(ends.get(key, ""), case.variables) for key in ENDS)
+            before, after = (renderer.text(ends.get(key, "")) for key in ENDS)
             return f"{before}{asked}{after}"
         for key in ends:
             self.harvest.lose(case.place, f"{key} of a test", "the input is a conversation")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from assay.errors import InputError
 from assay.intake.conversations import as_input, conversation_of, is_conversation
 from assay.intake.files import ELSEWHERE, PROGRAMS, SCHEME, content, referred
 from assay.intake.harvest import Found, Harvest, LeftOut
-from assay.intake.templates import TAG, rendered
+from assay.intake.templates import TAG, Renderer
 from assay.validation import Place
 from assay.wording import cut
 
@@ -29,13 +29,13 @@ class Template:
     system: str = ""
     dropped: tuple[tuple[str, str], ...] = ()
 
-    def input(self, variables: Mapping[str, Any]) -> str | list[dict[str, str]]:
+    def input(self, renderer: Renderer) -> str | list[dict[str, str]]:
         """A golden task's input.
 
         Raises:
             LeftOut: It cannot be rendered with these variables.
         """
-        texts = [(each["role"], rendered(each["content"], variables)) for each in self.messages]
+        texts = [(each["role"], renderer.text(each["content"])) for each in self.messages]
         return as_input(tuple({"role": role, "content": text} for role, text in texts))
 
     def parted(self) -> "Template | None":

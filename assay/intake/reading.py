@@ -71,7 +71,7 @@ def parsed_columns(given: Iterable[str]) -> dict[str, str]:
 def _take_suite(found: Found, columns: Mapping[str, str], with_prompts: bool) -> Taken:
     value, harvest = found.value, Harvest()
     path = found.place.path or Path()
-    if isinstance(value, dict) and not MARKS & value.keys():
+    if not isinstance(value, list) and not (isinstance(value, dict) and MARKS & value.keys()):
         mend = f"it has one of the keys {', '.join(sorted(MARKS))}"
         raise InputError("this is no configuration of promptfoo", path=path, line=1, mend=mend)
     templates = templates_of(found.get("prompts"), harvest, folder=path.parent)

@@ -71,7 +71,11 @@ def write_tasks(
     """
     if dry_run:
         return _settled(harvest, into, config=config, append=append)[0]
-    into.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as refused:
+        problem = f"cannot be made a folder: {refused.strerror}"
+        raise InputError(problem, path=into.parent, mend="name another file with --into") from None
     with folder_lock(into.parent):
         book, whole = _settled(harvest, into, config=config, append=append)
         if book.new:

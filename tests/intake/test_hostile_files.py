@@ -2,11 +2,22 @@
 
 import json
 import os
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from assay.errors import InputError
+from assay.intake import drafting, templates
 from assay.intake import harvest as limits
+from assay.intake.assertions import TYPES
+from assay.intake.harvest import LeftOut
+from assay.intake.reading import take
+from assay.intake.writing import fitted, line_of
 from tests.intake.importing import Importer, loaded
 
 TEST = "prompts: ['{{q}}']\ntests:\n  - vars: {q: hi, r: "
@@ -20,6 +31,7 @@ TEST = "prompts: ['{{q}}']\ntests:\n  - vars: {q: hi, r: "
         ("tests: [\n", "c.yaml:2: not valid YAML"),
         ("tests: \0\n", "c.yaml:1: character U+0000 is not allowed"),
         ("hello: world\n", "c.yaml:1: this is no configuration of promptfoo"),
+        ("only text\n", "c.yaml:1: this is no configuration of promptfoo"),
         ("tests: []\n", "c.yaml: nothing in this file could become a golden task"),
         ("[" * 80, "c.yaml:1: not valid YAML: nested too deeply"),
     ],
@@ -67,7 +79,7 @@ def test_a_reference_leads_no_further_than_the_configurations_folder(
 def test_variables_that_name_variables_end(importer: Importer) -> None:
     """Ten to the tenth of a short text would fill any memory."""
     names = [f"v{n}" for n in range(12)]
-    grown = {name: f"{{{{{after}}}}}" * 10 for name, after in zip(names, names[1:], strict=False)}
+    grown = {name: f"{{{{{after}}}}}" * 10 for name, after in pairwise(names)}
     tests = [{"vars": {"q": "{{q}}"}}, {"vars": {"q": "{{v0}}", **grown, "v11": "x"}}]
     whole = json.dumps({"prompts": ["{{q}}"], "tests": tests}, indent=1)
     ran = importer.text("c.yaml", whole)
@@ -84,6 +96,18 @@ def test_combinations_end(importer: Importer) -> None:
     assert len(loaded()) == 1_000
     assert "only the first 1,000 combinations of its variables are taken" in ran.err
     assert "c.yaml:1: test: a variable of it is an empty list" in ran.err
+
+
+def test_what_is_lost_costs_no_more_than_what_is_kept(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests, combinations and texts multiply each other, though no task comes of them."""
+    monkeypatch.setattr(drafting, "PER_CASE", templates.MAX_WORK // 5_000)
+    lists = {name: [str(n) for n in range(30)] for name in "abc"}
+    tests = [{"vars": {**lists, "q": "{{missing}}"}}] * 9
+    ran = importer.text("c.yaml", json.dumps({"prompts": ["{{q}}"], "tests": tests}))
+    assert ran.exit_code == 2
+    assert "filling in the templates of this file takes too long" in ran.err
 
 
 def test_all_tasks_together_have_a_limit(
@@ -119,6 +143,71 @@ def test_a_table_that_cannot_be_read_is_refused_with_its_line(
     ran = importer.text(name, content)
     assert ran.exit_code == 2
     assert said in ran.err
+
+
+NAMES = st.sampled_from(["q", "a", "b", "role", "content", "messages", "input", "id", "tags", ""])
+TEXTS = st.sampled_from(
+    ["", " ", "x", "{{q}}", "{{a.b}}", "{% x %}", "file://*", "file://c.json", "[", "- role: user"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.just(1e300) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system", "tool"])},
+        optional={"content": VALUES, "tool_calls": VALUES, "function_call": VALUES},
+    )
+)
+
+
+def perhaps(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object with some of these keys, or nearly one."""
+    return st.fixed_dictionaries({}, optional={name: VALUES | of for name, of in keys.items()})
+
+
+ASSERTIONS = st.lists(
+    perhaps(
+        type=st.sampled_from(sorted(TYPES)), value=TEXTS, threshold=st.floats(0, 9), weight=VALUES
+    )
+    | perhaps(type=st.just("assert-set"))
+    | st.just({"$ref": "#/tests/0"}),
+    max_size=4,
+)
+A_TEST = perhaps(
+    vars=st.dictionaries(NAMES, VALUES | MESSAGES, max_size=3),
+    options=perhaps(prefix=TEXTS, disableVarExpansion=st.booleans()),
+    metadata=perhaps(id=TEXTS, category=TEXTS, tags=TEXTS, critical=st.booleans()),
+    description=TEXTS,
+    **{"assert": ASSERTIONS},
+)
+TESTS = st.lists(A_TEST, max_size=3)
+SUITES = perhaps(
+    prompts=st.lists(TEXTS | MESSAGES.map(json.dumps) | perhaps(raw=TEXTS), max_size=3),
+    tests=TESTS,
+    defaultTest=A_TEST,
+    scenarios=st.lists(perhaps(config=TESTS, tests=TESTS), max_size=2),
+)
+ROWS = A_TEST | st.dictionaries(NAMES, VALUES | MESSAGES, max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(suite=SUITES, rows=st.lists(ROWS, max_size=3))
+def test_nothing_in_a_file_is_a_crash(
+    tmp_path: Path, suite: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    """Whatever stands where: it is read, left out with its line, or refused."""
+    (tmp_path / "c.json").write_text(json.dumps(suite))
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    for name in ("c.json", "r.json"):
+        try:
+            harvest = take(tmp_path / name, columns={}, with_prompts=True).harvest
+        except InputError:
+            continue
+        for draft in harvest.drafts:
+            with suppress(LeftOut):
+                line_of(fitted(draft, harvest))
 
 
 def test_what_is_printed_has_no_control_characters(importer: Importer) -> None:

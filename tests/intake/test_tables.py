@@ -96,7 +96,8 @@ def test_promptfoos_columns_are_read_without_a_configuration(importer: Importer)
         "t.csv",
         b"\xef\xbb\xbfquestion,__expected1,__expected2,__metadata:tags[],"
         b"__config:__expected:threshold,__metric\r\n"
-        b'"Hot, or ""cold""?\r\nsay",contains: hot,"contains-any:a, b","ai,global\\,warming",0.9,\r\n',
+        b'"Hot, or ""cold""?\r\nsay",contains: hot,"contains-any:a, b",'
+        b'"ai,global\\,warming",0.9,\r\n',
     )
     (task,) = loaded()
     assert task.input == 'Hot, or "cold"?\r\nsay'

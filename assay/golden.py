@@ -1,6 +1,6 @@
 """Golden tasks, read from `golden/*.jsonl` and `assay.yaml`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ from assay.jsonl import parse_jsonl
 from assay.sections import GoldenTesting
 from assay.validation import Model, Place, Section, together, validated
 
-__all__ = ["Check", "GoldenTask", "golden_files", "golden_tasks", "load_golden"]
+__all__ = ["Check", "GoldenTask", "golden_files", "load_golden", "tasks_in"]
 
 _NO_FILE = "write it, or take it out of testing.golden_files"
 
@@ -30,7 +30,7 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
         InputError: A file is missing or broken, a task is wrong, an id is used twice, or
             there is no task at all. All problems of readable files are named.
     """
-    tasks = golden_tasks(config)
+    tasks = _merged(_in_files(golden_files(config)), _in_config(config))
     if not tasks:
         raise InputError(
             "there are no golden tasks",
@@ -40,12 +40,16 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
     return tasks
 
 
-def golden_tasks(config: Config) -> tuple[GoldenTask, ...]:
-    """As `load_golden`, but there may be none."""
+def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
+    """The golden tasks of these files alone."""
+    return _merged(_in_files(files), ())
+
+
+def _merged(in_files: "Iterable[_Given]", in_config: "Iterable[_Given]") -> tuple[GoldenTask, ...]:
     filed, inline = _Book(), _Book()
-    for given in _in_files(config):
+    for given in in_files:
         filed.add(given)
-    for given in _in_config(config):
+    for given in in_config:
         inline.add(given)
     merged = filed.tasks | {
         task_id: given.over(filed.tasks.get(task_id)) for task_id, given in inline.tasks.items()
@@ -119,8 +123,8 @@ class _Book:
         )
 
 
-def _in_files(config: Config) -> Iterator[_Given]:
-    for path in golden_files(config):
+def _in_files(files: Iterable[Path]) -> Iterator[_Given]:
+    for path in files:
         for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
             yield _Given(row.value, _at(Place(path=path, line=row.line)))
 

@@ -50,7 +50,7 @@ def golden_import(arguments: argparse.Namespace) -> int:
         "file": str(path), "into": str(into), "dry_run": dry_run, "prompts": versions,
     }  # fmt: skip
     if arguments.json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print(json.dumps(facts, indent=2))
     else:
         _print_summary(facts, harvest)
         _print_next(facts, read=dry_run or is_read(into, config))

@@ -1,5 +1,6 @@
 """promptfoo's assertions as a golden task's checks and bounds."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ CHANGES_MEANING = ("transform", "contextTransform", "config")
 NOT_READ = ("weight", "metric", "threshold", "provider", "rubricPrompt")
 """Keys without which a check still says what it said."""
 MAX_NESTED = 3
+MAX_BOUND = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,9 @@ class Carrier:
         if name not in BOUNDS:
             raise LeftOut(name, "bounds have no opposite")
         key, unit = BOUNDS[name]
-        threshold = given.get("threshold")
-        if isinstance(threshold, bool) or not isinstance(threshold, int | float) or threshold <= 0:
+        threshold: Any = given.get("threshold")
+        is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+        if not is_number or not 0 < threshold <= MAX_BOUND:
             raise LeftOut(name, "it has no threshold above 0")
         self.harvest.note(
             "cost and latency became the bounds max_spend_usd and max_seconds: counted apart from "
@@ -185,7 +188,7 @@ def _as_ours(base: str, value: Any) -> Any:
         return _text(value)
     if base in SCHEMAS and isinstance(value, str):
         return _schema(value)
-    if base == "word-count" and isinstance(value, str) and value.strip().isdecimal():
+    if base == "word-count" and isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):
         return int(value)
     return value
 

@@ -77,12 +77,11 @@ def case_of(test: Found, harvest: Harvest, *, folder: Path | None) -> Case:
         if key not in READ and given is not None:
             why = WHY.get(key, "golden tasks have no such thing")
             harvest.lose(test.at((key,)), f"{cut(str(key))} of a test", why)
-    options = _mapping(value.get("options"))
+    options, metadata = (_mapping(test, key, harvest) for key in ("options", "metadata"))
     for key in (key for key in options if key not in OPTIONS):
         why = "golden tasks have no such thing"
         harvest.lose(test.at(("options", key)), f"options.{cut(str(key))} of a test", why)
     assertions, variables = test.get("assert"), test.get("vars")
-    metadata = _mapping(value.get("metadata"))
     if isinstance(value.get("id"), str):
         metadata = {"id": value["id"], **metadata}
     return Case(
@@ -132,5 +131,9 @@ def _followed(given: Found, harvest: Harvest, folder: Path | None) -> list[Any]:
         return []
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, dict) else {}
+def _mapping(test: Found, key: str, harvest: Harvest) -> dict[str, Any]:
+    found = test.get(key)
+    if found is None or isinstance(found.value, dict):
+        return {} if found is None else dict(found.value)
+    harvest.lose(found.place, f"{key} of a test", "it is no mapping of names to values")
+    return {}

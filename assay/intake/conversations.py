@@ -52,13 +52,13 @@ def conversation_of(messages: Any) -> Conversation:
         LeftOut: They are no messages, or the user says nothing in text.
     """
     if not is_conversation(messages):
-        raise LeftOut("messages", "they are no list of {role, content}")
+        raise LeftOut("messages", "the messages are no list of {role, content}")
     last = max((n for n, each in enumerate(messages) if each["role"] == "user"), default=None)
     if last is None:
-        raise LeftOut("messages", "none of them is the user's")
+        raise LeftOut("messages", "none of the messages is the user's")
     before, after = messages[: last + 1], messages[last + 1 :]
     if not text_of(messages[last].get("content")):
-        raise LeftOut("messages", "the last one of the user has no text")
+        raise LeftOut("messages", "the user's last message has no text")
     kept = [
         {"role": each["role"], "content": text_of(each.get("content"))}
         for each in before

@@ -49,7 +49,6 @@ class Drafter:
     """Where `file://` may lead."""
     root: Any = None
     """promptfoo's configuration; None where there is a table alone, whose columns are guessed."""
-
     work: Work = field(default_factory=Work)
 
     def take(self, case: Case) -> None:
@@ -183,7 +182,10 @@ def _as_ours(key: str, value: Any) -> Any:
     if key in ("category", "incident", "expect_stop_reason"):
         return value
     kinds: Mapping[str, Any] = {"int": int, "float": float, "bool": lambda text: text[0] in "tT"}
-    return kinds.get(reads_as(value.strip()), str)(value.strip())
+    try:
+        return kinds.get(reads_as(value.strip()), str)(value.strip())
+    except ValueError:  # digits without end
+        return value
 
 
 def is_empty(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """promptfoo's configurations: their tests and scenarios, with the prompts that ask them."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +45,12 @@ class Suite:
     def take(self, drafter: Drafter) -> None:
         """Draft all its tests."""
         if isinstance(self.found.value, list):
-            tests, base = list(self._cases(self.found)), None
-        else:
-            self._lose_unread_keys()
-            base = next(self._cases(self.found.get("defaultTest")), None)
-            tests = [*self._cases(self.found.get("tests")), *self._scenarios()]
-        for test in tests:
+            for test in self._cases(self.found):
+                drafter.take(test)
+            return
+        self._lose_unread_keys()
+        base = next(self._cases(self.found.get("defaultTest")), None)
+        for test in itertools.chain(self._cases(self.found.get("tests")), self._scenarios()):
             drafter.take(test.over(base))
 
     def _lose_unread_keys(self) -> None:

@@ -13,7 +13,7 @@ from assay.errors import InputError
 from assay.intake.harvest import LeftOut
 from assay.wording import cut
 
-TAG = re.compile(r"\{\{(.*?)\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+TAG = re.compile(r"\{\{([^{}]*)\}\}")
 MAX_NESTED = 5
 """Variables whose values name variables."""
 MAX_CHARS = 5_000_000
@@ -23,7 +23,9 @@ MAX_WORK = 1_000_000_000
 PER_TAG = 100
 """What filling in a tag costs, in characters."""
 
-_NAME = re.compile(r"\s*-?\s*([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)\s*-?\s*")
+_NAME = re.compile(r"\s*([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)\s*")
+_MORE = "is more than {{name}}, and is not run"
+_OPENING = re.compile(r"\{[{%#]")
 
 
 @dataclass(slots=True)
@@ -95,12 +97,15 @@ class _Text:
         if nested > MAX_NESTED or self.chars > MAX_CHARS:
             raise LeftOut("template", "its variables name variables without end")
         self.renderer.work.spend(len(text) + PER_TAG)
+        rest = TAG.sub("", text)
+        if (more := _OPENING.search(rest)) is not None:
+            raise LeftOut("template", f"{cut(rest[more.start() :])} {_MORE}")
         return TAG.sub(lambda tag: self.filled(self.value(tag), nested + 1), text)
 
     def value(self, tag: re.Match[str]) -> str:
-        name = _NAME.fullmatch(tag[1] or "")
+        name = _NAME.fullmatch(tag[1])
         if name is None:
-            raise LeftOut("template", f"{cut(tag[0])} is more than {{{{name}}}}, and is not run")
+            raise LeftOut("template", f"{cut(tag[0])} {_MORE}")
         first, *further = name[1].split(".")
         if first == "env" and first not in self.renderer.variables:
             raise LeftOut("template", f"{cut(tag[0])}: environment variables are not read")

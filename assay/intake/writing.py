@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from assay.config import Config
 from assay.durable import folder_lock, replace_file
 from assay.errors import InputError
-from assay.golden import GoldenTask, golden_files, golden_tasks
+from assay.golden import GoldenTask, golden_files, tasks_in
 from assay.intake.harvest import Draft, Harvest, LeftOut
 from assay.intake.ids import content_of, digest, id_of
 from assay.validation import Place
@@ -93,8 +92,9 @@ def _settled(harvest: Harvest, into: Path, *, config: Config, append: bool) -> t
     if into.exists() and not append:
         mend = "add what is new with --append, or name another file with --into"
         raise InputError("this file is there already", path=into, mend=mend)
-    others = [path for path in golden_files(config, must_match=False) if path.exists()]
-    old = _loaded([*others, into] if into.exists() else others, config)
+    others = golden_files(config, must_match=False)
+    here = {path.resolve(): path for path in (*others, into) if path.exists()}
+    old = tasks_in(here.values())
     book = Book({task.id: task for task in old})
     for draft in harvest.drafts:
         try:
@@ -107,16 +107,8 @@ def _settled(harvest: Harvest, into: Path, *, config: Config, append: bool) -> t
     with tempfile.TemporaryDirectory() as folder:
         proof = Path(folder, into.name)
         proof.write_bytes(whole)
-        _loaded([proof], config)
+        tasks_in([proof])
     return book, whole
-
-
-def _loaded(files: Iterable[Path], config: Config) -> tuple[GoldenTask, ...]:
-    """The golden tasks of these files, as an evaluation would load them."""
-    names = tuple(dict.fromkeys(str(path.absolute()) for path in files))
-    of_files = {"golden_files": names, "golden_tasks": ()}
-    testing = config.testing.model_copy(update=of_files)
-    return golden_tasks(config.model_copy(update={"testing": testing}))
 
 
 def fitted(draft: Draft, harvest: Harvest) -> GoldenTask:

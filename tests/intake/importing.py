@@ -9,7 +9,7 @@ import pytest
 
 from assay.cli import main
 from assay.config import load_config
-from assay.golden import GoldenTask, golden_tasks
+from assay.golden import GoldenTask, golden_files, tasks_in
 
 EXAMPLES = Path(__file__).with_name("examples")
 CONFIG = 'prompts: {active: "support:v13", rollback: "support:v12"}\n'
@@ -57,7 +57,7 @@ class Importer:
 
 def loaded() -> list[GoldenTask]:
     """The golden tasks of this folder, as an evaluation would load them."""
-    return list(golden_tasks(load_config(Path("assay.yaml"), {})))
+    return list(tasks_in(golden_files(load_config(Path("assay.yaml"), {}))))
 
 
 def checks(task: GoldenTask) -> list[tuple[str, Any]]:

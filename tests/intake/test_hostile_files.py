@@ -87,6 +87,29 @@ def test_variables_that_name_variables_end(importer: Importer) -> None:
     assert ran.err.count("its variables name variables without end") == 2
 
 
+@pytest.mark.parametrize(
+    "text", ["{% if q %}" * 9, "{%" * 400_000, "{{" * 400_000, "{{ {} }}", "{#"]
+)
+def test_templates_that_are_programs_are_not_run_and_cost_no_time(
+    importer: Importer, text: str
+) -> None:
+    """Looking for the end of each of many beginnings would take hours."""
+    ran = importer.text("c.yaml", json.dumps({"prompts": [f"{text}\n"], "tests": [{"vars": {}}]}))
+    assert ran.exit_code == 2
+    assert "is more than {{name}}, and is not run" in ran.err
+
+
+def test_numbers_without_end_fit_nothing(importer: Importer) -> None:
+    """Python refuses to read some, and to multiply others by a fraction."""
+    ran = importer.text(
+        "t.csv",
+        f"input,max_steps,__expected\nhi,{'9' * 5_000},latency(1{'0' * 400})\n",
+    )
+    assert ran.exit_code == 0
+    assert "max_steps of a test: max_steps must be a whole number" in ran.err
+    assert "assert latency: it has no threshold above 0" in ran.err
+
+
 def test_combinations_end(importer: Importer) -> None:
     """Seven lists of ten are ten million tests; how many are taken is said."""
     variables = {f"v{n}": [f"{n}.{k}" for k in range(10)] for n in range(7)}
@@ -133,6 +156,7 @@ def test_all_tasks_together_have_a_limit(
         ("t.json", b'[{"input": "a"},\n {"input" "b"}]', "t.json:2: not valid JSON"),
         ("t.json", b'[{"input": "a"}\n 7]', "t.json:2: not valid JSON: no , or ]"),
         ("t.json", b"[7]", "t.json:1: this line is not a JSON object"),
+        ("t.csv", b"input\n" + b"x" * 10_000_001, "t.csv:2: not CSV: field larger than"),
         ("t.xlsx", b"PK", "t.xlsx: .xlsx tells no kind of file"),
     ],
 )
@@ -150,7 +174,7 @@ TEXTS = st.sampled_from(
     ["", " ", "x", "{{q}}", "{{a.b}}", "{% x %}", "file://*", "file://c.json", "[", "- role: user"]
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.just(1e300) | TEXTS,
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1e300, 10**400]) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=6,
 )
@@ -163,20 +187,24 @@ MESSAGES = st.lists(
 
 
 def perhaps(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """An object with some of these keys, or nearly one."""
-    return st.fixed_dictionaries({}, optional={name: VALUES | of for name, of in keys.items()})
+    """An object with some of these keys, and now and then a wrong value."""
+    likely = {name: st.one_of(of, of, of, VALUES) for name, of in keys.items()}
+    return st.fixed_dictionaries({}, optional=likely)
 
 
 ASSERTIONS = st.lists(
     perhaps(
-        type=st.sampled_from(sorted(TYPES)), value=TEXTS, threshold=st.floats(0, 9), weight=VALUES
+        type=st.sampled_from(["contains", "is-json", "equals", *sorted(TYPES)]),
+        value=TEXTS,
+        threshold=st.floats(0, 9),
+        weight=VALUES,
     )
     | perhaps(type=st.just("assert-set"))
     | st.just({"$ref": "#/tests/0"}),
     max_size=4,
 )
 A_TEST = perhaps(
-    vars=st.dictionaries(NAMES, VALUES | MESSAGES, max_size=3),
+    vars=st.just({"q": "Where?"}) | st.dictionaries(NAMES, VALUES | MESSAGES, max_size=3),
     options=perhaps(prefix=TEXTS, disableVarExpansion=st.booleans()),
     metadata=perhaps(id=TEXTS, category=TEXTS, tags=TEXTS, critical=st.booleans()),
     description=TEXTS,
@@ -184,7 +212,8 @@ A_TEST = perhaps(
 )
 TESTS = st.lists(A_TEST, max_size=3)
 SUITES = perhaps(
-    prompts=st.lists(TEXTS | MESSAGES.map(json.dumps) | perhaps(raw=TEXTS), max_size=3),
+    prompts=st.just(["{{q}}"])
+    | st.lists(TEXTS | MESSAGES.map(json.dumps) | perhaps(raw=TEXTS), max_size=3),
     tests=TESTS,
     defaultTest=A_TEST,
     scenarios=st.lists(perhaps(config=TESTS, tests=TESTS), max_size=2),

@@ -132,7 +132,7 @@ def test_a_chat_log_ends_with_the_users_last_question(importer: Importer) -> Non
     assert ran.lost == [
         "chats.jsonl:1: system message: the prompt under test stands in its place",
         "chats.jsonl:2: part of a message: it is no text",
-        "chats.jsonl:3: test: none of them is the user's",
+        "chats.jsonl:3: test: none of the messages is the user's",
     ]
     assert "note: 2 of the new tasks have no checks" in ran.out
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from assay.config import load_config
+from assay.config import Config, load_config
 from assay.errors import InputError
 from assay.intake.harvest import Harvest, Loss
 from assay.intake.instructions import name_of, write_versions
@@ -23,38 +23,50 @@ MAX_LISTED = 20
 
 def golden_import(arguments: argparse.Namespace) -> int:
     """Import a file; say what was imported, and what was not with its line."""
-    path: Path = arguments.file
-    prompts: Path | None = arguments.prompts
-    columns, into = parsed_columns(arguments.column), _target(arguments)
-    if prompts is not None:
-        name_of(prompts)  # before anything is written
+    into = _target(arguments)
     config = load_config(arguments.config, os.environ)
-    taken = take(path, columns=columns, with_prompts=prompts is not None)
-    harvest, dry_run = taken.harvest, arguments.dry_run
-    book = write_tasks(harvest, into, config=config, append=arguments.append, dry_run=dry_run)
-    versions = []
-    if prompts is not None:
-        versions = write_versions(taken.instructions, prompts, dry_run=dry_run)
-        if not taken.instructions:
-            harvest.note("--prompts: this file has no instructions that could be kept")
+    harvest, book, versions = _imported(arguments, into, config)
     losses = sorted(harvest.losses.values(), key=_position)
     for line in listed(losses):
         print(line, file=sys.stderr)
     if not book.new and not book.there:
         raise InputError(
             "nothing in this file could become a golden task",
-            path=path,
+            path=arguments.file,
             mend="docs/golden-import.md says what is read; --column input=NAME names the input",
         )
-    facts = _facts(book, harvest, losses) | {
-        "file": str(path), "into": str(into), "dry_run": dry_run, "prompts": versions,
-    }  # fmt: skip
+    facts = {
+        "file": str(arguments.file),
+        "into": str(into),
+        "dry_run": arguments.dry_run,
+        "prompts": versions,
+        **_facts(book, harvest, losses),
+    }
     if arguments.json:
         print(json.dumps(facts, indent=2))
     else:
         _print_summary(facts, harvest)
-        _print_next(facts, read=dry_run or is_read(into, config))
+        _print_next(facts, read=arguments.dry_run or is_read(into, config))
     return 0
+
+
+def _imported(
+    arguments: argparse.Namespace, into: Path, config: Config
+) -> tuple[Harvest, Book, list[str]]:
+    """What was found, the tasks that came of it, and the versions of prompts."""
+    prompts: Path | None = arguments.prompts
+    dry_run: bool = arguments.dry_run
+    columns = parsed_columns(arguments.column)
+    if prompts is not None:
+        name_of(prompts)  # before anything is written
+    taken = take(arguments.file, columns=columns, with_prompts=prompts is not None)
+    harvest = taken.harvest
+    book = write_tasks(harvest, into, config=config, append=arguments.append, dry_run=dry_run)
+    if prompts is None:
+        return harvest, book, []
+    if not taken.instructions:
+        harvest.note("--prompts: this file has no instructions that could be kept")
+    return harvest, book, write_versions(taken.instructions, prompts, dry_run=dry_run)
 
 
 def _facts(book: Book, harvest: Harvest, losses: list[Loss]) -> dict[str, Any]:

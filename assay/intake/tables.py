@@ -133,20 +133,16 @@ def case_on(row: Found, harvest: Harvest, *, folder: Path | None = None) -> Case
     """A row as promptfoo reads it: an object with `vars`, or variables and columns with `__`."""
     if any(isinstance(row.value.get(key), dict | list) for key in ("vars", "assert")):
         return case_of(row, harvest, folder=folder)
-    variables: dict[str, Any] = {}
+    plain = {
+        name: cell
+        for name, cell in row.value.items()
+        if name != BEYOND and not name.startswith(SPECIAL)
+    }
     metadata: dict[str, Any] = {}
     assertions: list[Found] = []
     texts: dict[str, str] = {}
-    for name, cell in row.value.items():
-        if name == BEYOND:
-            harvest.lose(row.place, "cells beyond the header", f"{cell} of them have no name")
-        elif not name.startswith(SPECIAL):
-            variables[name] = cell
-        elif not isinstance(cell, str):
-            harvest.lose(row.place, f"column {cut(name)}", "it is no text")
-        elif not cell.strip():
-            continue
-        elif re.fullmatch(r"__expected\d*", name):
+    for name, cell in _special(row, harvest):
+        if re.fullmatch(r"__expected\d*", name):
             assertions.append(Found(assertion_in(cell), row.at))
         elif name in ("__description", "__prefix", "__suffix"):
             texts[name.removeprefix(SPECIAL)] = cell
@@ -155,18 +151,28 @@ def case_on(row: Found, harvest: Harvest, *, folder: Path | None = None) -> Case
         else:
             why = "every check must pass here" if name == "__threshold" else "it is not read"
             harvest.lose(row.place, f"column {cut(name)}", why)
+    # A list in a plain data set is a value, such as messages, and no list of values.
+    has_lists = any(isinstance(value, list) for value in plain.values())
+    options = {"disableVarExpansion": True} if has_lists else {}
     return Case(
         place=row.place,
-        variables=variables,
+        variables=plain,
         assertions=assertions,
         description=texts.pop("description", ""),
         metadata=metadata,
-        # A list in a plain data set is a value, such as messages, and no list of values.
-        options={
-            **texts,
-            "disableVarExpansion": any(isinstance(v, list) for v in variables.values()),
-        },
+        options={**texts, **options},
     )
+
+
+def _special(row: Found, harvest: Harvest) -> Iterator[tuple[str, str]]:
+    """The columns that are promptfoo's own and say something, in text."""
+    for name, cell in row.value.items():
+        if name == BEYOND:
+            harvest.lose(row.place, "cells beyond the header", f"{cell} of them have no name")
+        elif name.startswith(SPECIAL) and not isinstance(cell, str):
+            harvest.lose(row.place, f"column {cut(name)}", "it is no text")
+        elif name.startswith(SPECIAL) and cell.strip():
+            yield name, cell
 
 
 def assertion_in(cell: str) -> dict[str, Any]:

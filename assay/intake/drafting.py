@@ -50,9 +50,12 @@ class Drafter:
     root: Any = None
     """promptfoo's configuration; None where there is a table alone, whose columns are guessed."""
     work: Work = field(default_factory=Work)
+    names: set[str] = field(default_factory=set)
+    """Of all variables or columns so far."""
 
     def take(self, case: Case) -> None:
         """Add a draft for each combination of a test's variables."""
+        self.names.update(case.variables)
         for each in case.each(self.harvest):
             self.work.spend(PER_CASE)
             try:

@@ -12,7 +12,10 @@ from assay.intake.harvest import Found, Harvest, found_in
 from assay.intake.promptfoo import MARKS, Suite
 from assay.intake.prompting import Template, templates_of
 from assay.intake.tables import case_on, rows_in
-from assay.wording import cut, did_you_mean
+from assay.wording import cut, did_you_mean, one_line
+
+MAX_NAMED = 20
+"""Columns in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def take(path: Path, *, columns: Mapping[str, str], with_prompts: bool = False) 
     drafter = Drafter(harvest=Harvest(), columns=columns)
     for row in rows:
         drafter.take(case_on(row, drafter.harvest))
+    _check_columns(drafter)
     return Taken(drafter.harvest)
 
 
@@ -68,6 +72,14 @@ def parsed_columns(given: Iterable[str]) -> dict[str, str]:
     return columns
 
 
+def _check_columns(drafter: Drafter) -> None:
+    for ours, theirs in drafter.columns.items():
+        if theirs not in drafter.names and drafter.names:
+            mend = did_you_mean(theirs, sorted(map(one_line, drafter.names))[:MAX_NAMED])
+            problem = f"--column {ours}={cut(theirs)}: nothing has this name"
+            raise InputError(problem, mend=mend)
+
+
 def _take_suite(found: Found, columns: Mapping[str, str], with_prompts: bool) -> Taken:
     value, harvest = found.value, Harvest()
     path = found.place.path or Path()
@@ -83,6 +95,7 @@ def _take_suite(found: Found, columns: Mapping[str, str], with_prompts: bool) ->
         harvest=harvest, columns=columns, template=template, folder=path.parent, root=value
     )
     Suite(found, path.parent, harvest).take(drafter)
+    _check_columns(drafter)
     return Taken(harvest, tuple(each.system for each in parted))
 
 

@@ -55,11 +55,10 @@ def test_columns_with_other_names_are_named(importer: Importer) -> None:
     [
         ("inptu=x", "golden tasks have no 'inptu'\n  mend: did you mean 'input'?"),
         ("input", "--column input\n  mend: write it as input=question"),
+        ("tags=categry", "nothing has this name\n  mend: did you mean 'category'?"),
     ],
 )
-def test_a_column_that_golden_tasks_have_not_is_refused(
-    importer: Importer, column: str, said: str
-) -> None:
+def test_a_column_that_is_nowhere_is_refused(importer: Importer, column: str, said: str) -> None:
     """A typing mistake must not put a column aside."""
     ran = importer(EXAMPLES / "plain.csv", "--column", column)
     assert ran.exit_code == 2

@@ -11,7 +11,6 @@ from pydantic_core import PydanticCustomError
 from assay.check_values import NOT, NOT_YET, VALUES, expected_by
 from assay.documents import parse_yaml
 from assay.errors import InputError
-from assay.golden_task import Check
 from assay.intake.files import is_reference, values_of
 from assay.intake.harvest import Found, Harvest, LeftOut
 from assay.intake.templates import Renderer
@@ -156,7 +155,7 @@ class Carrier:
         if given.get("value") is not None:
             value = self._followed(given["value"])
             check["value"] = _as_ours(base, self.renderer.within(value))
-        if "threshold" in Check.model_fields and given.get("threshold") is not None:
+        if "threshold" in VALUES[base].model_fields and given.get("threshold") is not None:
             check["threshold"] = given["threshold"]
         try:
             expected_by(name, {key: check[key] for key in check if key != "type"})

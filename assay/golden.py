@@ -30,26 +30,10 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
         InputError: A file is missing or broken, a task is wrong, an id is used twice, or
             there is no task at all. All problems of readable files are named.
     """
-    tasks = _merged(_in_files(golden_files(config)), _in_config(config))
-    if not tasks:
-        raise InputError(
-            "there are no golden tasks",
-            path=_typed(config.path),
-            mend='write one a line to golden/NAME.jsonl: {"id": "hello", "input": "..."}',
-        )
-    return tasks
-
-
-def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
-    """The golden tasks of these files alone."""
-    return _merged(_in_files(files), ())
-
-
-def _merged(in_files: "Iterable[_Given]", in_config: "Iterable[_Given]") -> tuple[GoldenTask, ...]:
     filed, inline = _Book(), _Book()
-    for given in in_files:
+    for given in _in_files(config):
         filed.add(given)
-    for given in in_config:
+    for given in _in_config(config):
         inline.add(given)
     merged = filed.tasks | {
         task_id: given.over(filed.tasks.get(task_id)) for task_id, given in inline.tasks.items()
@@ -62,6 +46,32 @@ def _merged(in_files: "Iterable[_Given]", in_config: "Iterable[_Given]") -> tupl
             problems.append(wrong)
     if problems:
         raise together(problems)
+    if not tasks:
+        raise InputError(
+            "there are no golden tasks",
+            path=_typed(config.path),
+            mend='write one a line to golden/NAME.jsonl: {"id": "hello", "input": "..."}',
+        )
+    return tuple(tasks)
+
+
+def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
+    """The golden tasks of these files alone; there may be none.
+
+    Raises:
+        InputError: As `load_golden`.
+    """
+    book, tasks = _Book(), []
+    for path in files:
+        for given in _in_file(path):
+            book.add(given)
+    for task_id, given in book.tasks.items():
+        try:
+            tasks.append(given.validated(GoldenTask, f"task {task_id!r}"))
+        except InputError as wrong:
+            book.problems.append(wrong)
+    if book.problems:
+        raise together(book.problems)
     return tuple(tasks)
 
 
@@ -123,10 +133,14 @@ class _Book:
         )
 
 
-def _in_files(files: Iterable[Path]) -> Iterator[_Given]:
-    for path in files:
-        for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
-            yield _Given(row.value, _at(Place(path=path, line=row.line)))
+def _in_files(config: Config) -> Iterator[_Given]:
+    for path in golden_files(config):
+        yield from _in_file(path)
+
+
+def _in_file(path: Path) -> Iterator[_Given]:
+    for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
+        yield _Given(row.value, _at(Place(path=path, line=row.line)))
 
 
 def _at(place: Place) -> Callable[[Location], Place]:
@@ -166,11 +180,8 @@ def _matching(pattern: str, config: Config, *, must_match: bool) -> list[Path]:
         paths = sorted(config.folder.glob(pattern))
     except (NotImplementedError, ValueError):
         paths = []
-    if (
-        must_match
-        and not paths
-        and pattern not in GoldenTesting.model_fields["golden_files"].default
-    ):
+    defaults = GoldenTesting.model_fields["golden_files"].default
+    if must_match and not paths and pattern not in defaults:
         problem = f"testing.golden_files: no file matches {pattern!r}"
         raise InputError(problem, path=_typed(config.path), mend=_NO_FILE)
     return paths

@@ -14,7 +14,7 @@ from assay.errors import InputError
 from assay.golden import GoldenTask, golden_files, tasks_in
 from assay.intake.harvest import Draft, Harvest, LeftOut
 from assay.intake.ids import content_of, digest, id_of
-from assay.validation import Place
+from assay.validation import Place, Section
 from assay.wording import words
 
 NOTHING: tuple[Any, ...] = (None, "", [], {})
@@ -137,5 +137,12 @@ def fitted(draft: Draft, harvest: Harvest) -> GoldenTask:
 
 def line_of(task: GoldenTask) -> bytes:
     """A golden task as a line of its file: with the keys alone that it was given."""
-    values = task.model_dump(mode="json", exclude_unset=True)
+    values = _given(task)
+    if task.checks:
+        values["checks"] = [_given(check) for check in task.checks]
     return json.dumps(values, ensure_ascii=False).encode() + b"\n"
+
+
+def _given(section: Section) -> dict[str, Any]:
+    names = (name for name in type(section).model_fields if name in section.model_fields_set)
+    return {name: getattr(section, name) for name in names}

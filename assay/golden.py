@@ -55,26 +55,6 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
     return tuple(tasks)
 
 
-def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
-    """The golden tasks of these files alone; there may be none.
-
-    Raises:
-        InputError: As `load_golden`.
-    """
-    book, tasks = _Book(), []
-    for path in files:
-        for given in _in_file(path):
-            book.add(given)
-    for task_id, given in book.tasks.items():
-        try:
-            tasks.append(given.validated(GoldenTask, f"task {task_id!r}"))
-        except InputError as wrong:
-            book.problems.append(wrong)
-    if book.problems:
-        raise together(book.problems)
-    return tuple(tasks)
-
-
 class _Named(Section):
     model_config = ConfigDict(extra="ignore")
 
@@ -131,6 +111,26 @@ class _Book:
             line=second.line,
             mend=f"rename one of them, e.g. {free!r}",
         )
+
+
+def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
+    """The golden tasks of these files alone; there may be none.
+
+    Raises:
+        InputError: As `load_golden`.
+    """
+    book, tasks = _Book(), []
+    for path in files:
+        for given in _in_file(path):
+            book.add(given)
+    for task_id, given in book.tasks.items():
+        try:
+            tasks.append(given.validated(GoldenTask, f"task {task_id!r}"))
+        except InputError as wrong:
+            book.problems.append(wrong)
+    if book.problems:
+        raise together(book.problems)
+    return tuple(tasks)
 
 
 def _in_files(config: Config) -> Iterator[_Given]:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from assay.agent_sections import AgentSection, BuiltinSection, Command, Count
 from assay.errors import AssayError
 from assay.gates import Gates
+from assay.judge_section import JudgeSection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
@@ -226,6 +227,8 @@ class ConfigFile(Section):
     observability: Observability = Observability()
     agent: AgentSection = BuiltinSection()
     """How the agent under test is reached."""
+    judge: JudgeSection = JudgeSection()
+    """The model that decides `llm-rubric` checks."""
     gates: Gates = Gates()
     nightly: Nightly = Nightly()
     execution: Execution = Execution()

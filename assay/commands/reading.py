@@ -114,6 +114,8 @@ def golden_check(arguments: argparse.Namespace) -> int:
     categories = Counter(task.category or "no category" for task in tasks)
     critical = sum(task.is_critical for task in tasks)
     print(f"{len(tasks)} golden tasks, {critical} of them critical")
+    if (judged := sum(bool(task.judged_checks) for task in tasks)) > 0:
+        print(f"{judged} of them judged, by {config.judge.model or 'similarity alone'}")
     for category, count in sorted(categories.items()):
         print(f"  {category}: {count}")
     return 0

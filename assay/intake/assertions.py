@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from assay.check_values import NOT, NOT_YET, VALUES, expected_by
+from assay.check_values import NOT, VALUES, expected_by
 from assay.documents import parse_yaml
 from assay.errors import InputError
 from assay.intake.files import is_reference, values_of
@@ -34,7 +34,7 @@ NOT_HERE = frozenset({
     "trace-error-spans", "trace-span-count", "trace-span-duration", "trajectory:goal-success",
 })  # fmt: skip
 """Types that promptfoo knows and golden tasks do not."""
-TYPES = frozenset({*VALUES, *NOT_YET, *BOUNDS, *CODE, *NOT_HERE})
+TYPES = frozenset({*VALUES, *BOUNDS, *CODE, *NOT_HERE})
 
 LISTS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
 TEXTS = frozenset({"equals", "contains", "icontains", "regex", "starts-with"})
@@ -134,7 +134,7 @@ class Carrier:
         if base in CODE:
             raise LeftOut(what, "it is code, and is not run")
         if base not in VALUES and base not in BOUNDS:
-            raise LeftOut(what, "there is no such check" + (" yet" if base in NOT_YET else ""))
+            raise LeftOut(what, "there is no such check")
 
     def _bound(self, given: Mapping[str, Any], name: str) -> tuple[str, Any]:
         if name not in BOUNDS:

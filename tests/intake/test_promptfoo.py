@@ -7,11 +7,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from assay.check_values import NOT_YET, VALUES
 from tests.intake.importing import EXAMPLES, Importer, checks, loaded
-
-JUDGED = ("llm-rubric", "similar")
-"""Checks that are carried over as soon as there are such."""
 
 
 @pytest.mark.parametrize(
@@ -23,8 +19,7 @@ def test_an_example_loads_and_what_it_lost_is_listed(
     """A check that silently disappears is a promise that nobody keeps."""
     ran = importer(EXAMPLES / example / "promptfooconfig.yaml")
     assert ran.exit_code == 0
-    lost = [line for line in ran.lost if not any(name in line for name in JUDGED)]
-    assert lost == snapshot
+    assert ran.lost == snapshot
     assert len(loaded()) == tasks
 
 
@@ -46,8 +41,12 @@ def test_an_assertion_set_that_must_pass_whole_is_its_members(importer: Importer
     """Every check must pass here, as in such a set."""
     importer(EXAMPLES / "pirate" / "promptfooconfig.yaml")
     hello = next(task for task in loaded() if task.id == "says-hello")
-    found = [(kind, value) for kind, value in checks(hello) if kind not in JUDGED]
-    assert found == [("icontains", "arrr"), ("starts-with", "Ahoy"), ("regex", "!$")]
+    assert checks(hello) == [
+        ("icontains", "arrr"),
+        ("llm-rubric", "It is spoken like a pirate"),
+        ("starts-with", "Ahoy"),
+        ("regex", "!$"),
+    ]
 
 
 def test_lists_and_scenarios_make_every_combination(importer: Importer) -> None:
@@ -115,15 +114,16 @@ def test_a_text_is_parted_where_it_ends_with_its_only_variable(importer: Importe
     assert not Path("prompts/translator").exists()
 
 
-@pytest.mark.parametrize("name", JUDGED)
-def test_judged_checks_are_carried_over_once_there_are_such(importer: Importer, name: str) -> None:
-    """Until then they are listed: a task with a check that does not load helps nobody."""
-    assert (name in VALUES) is not (name in NOT_YET)
-    ran = one_test(importer, {"type": name, "value": "It is polite"})
-    if name in NOT_YET:
-        assert f"c.yaml:1: assert {name}: there is no such check yet" in ran
-    else:
-        assert checks(loaded()[0]) == [(name, "It is polite")]
+@pytest.mark.parametrize("name", ["llm-rubric", "not-llm-rubric", "similar"])
+def test_judged_checks_are_carried_over_with_their_thresholds(
+    importer: Importer, name: str
+) -> None:
+    """What a judge says is a check here, too; which judge it is, is not the test's to say."""
+    judged = {"type": name, "value": "{{q}} is kind", "threshold": 0.7, "provider": "openai:o"}
+    said = one_test(importer, judged)
+    (check,) = loaded()[0].checks
+    assert (check.type, check.value, check.threshold) == (name, "Hi is kind", 0.7)
+    assert said == "c.yaml:1: provider of an assert: checks have none here\n"
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,9 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
-    async with open_agent(plan.config) as agent:  # first: bad tools leave no folder behind
+    execution = plan.config.execution.model_copy(update={"max_concurrency": max_concurrency})
+    config = plan.config.model_copy(update={"execution": execution})
+    async with open_agent(config) as agent:  # first: bad tools leave no folder behind
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
             finished = {run.run_id: run for run in folder.finished_runs()}

@@ -17,6 +17,7 @@ from assay.config import Config
 from assay.errors import InputError
 from assay.models.prices import Price, PriceTable
 from assay.models.sources import open_model
+from assay.models.upstream import Upstream, request_timeout_s, shared_limiter
 
 
 def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
@@ -62,6 +63,10 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
             budgets=config.budgets,
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
             attempts=config.execution.attempts,
+            upstream=Upstream(
+                limiter=shared_limiter(config, source.destination),
+                timeout_s=request_timeout_s(config),
+            ),
         )
 
 

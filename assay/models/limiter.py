@@ -1,23 +1,14 @@
-"""How much is asked of one provider's model at once: one limit for all runs of a process.
-
-It halves when the provider refuses for the load, grows back by one with each answer, and
-stands still for as long as a `Retry-After` says.
-"""
+"""One way to a provider's model for all runs of a process: as much at once as it takes."""
 
 import asyncio
-import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
+from assay.models.adaptive_limit import AdaptiveLimit
 from assay.models.rate import Counted, Rate
-
-LONGEST_PAUSE_S = 120.0
-"""Nobody waits out a longer `Retry-After`, so it stops nobody."""
-OVERDUE = 4.0
-"""A request that takes so many times as long as answers do is lost, and no load."""
-_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +26,6 @@ class Sent:
 
     limiter: "Limiter"
     number: int
-    """Of the limiter's requests, in the order of sending."""
-    at_s: float
     tokens: Counted
     was_refused: bool = False
 
@@ -48,7 +37,7 @@ class Sent:
         """The provider refused it for the load (429), and may have said for how long."""
         self.was_refused = True
         self.used(0)
-        self.limiter.slow_down(self.number, retry_after_s)
+        self.limiter.adaptive.refused(self.number, now_s=_now_s(), retry_after_s=retry_after_s)
 
 
 class Limiter:
@@ -61,38 +50,29 @@ class Limiter:
             else:
                 sent.used(answer.total_tokens)
 
-    Whoever leaves the block, by an exception or a cancellation too, makes room for the next.
-    It belongs to one event loop.
+    Leaving the block without an exception, and without `refused`, means that it was answered.
+    Whoever leaves it, by an exception or a cancellation too, makes room for the next.
 
     Args:
         limits: The most that may be asked.
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._most = limits.max_concurrency
-        self._limit = float(limits.max_concurrency)
+        self.adaptive = AdaptiveLimit(limits.max_concurrency)
         self._requests = Rate(limits.requests_per_minute)
         self._tokens = Rate(limits.tokens_per_minute)
-        self._under_way: dict[int, Sent] = {}
-        self._n_sent = 0
-        self._cut_after = 0
-        """The limit was halved when so many had been sent: refusals of these are old news."""
-        self._closed_until_s = -math.inf
-        self._answered_s = -math.inf
-        self._typical_s = math.inf
-        """How long an answer takes, smoothed."""
         self._turns: deque[tuple[asyncio.Future[Sent], int]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
 
-    @property
-    def limit(self) -> int:
-        """Requests that may be under way now: at least 1, at most `max_concurrency`."""
-        return int(self._limit)
+    def allow(self, limits: Limits) -> None:
+        """Other limits from now on."""
+        self.adaptive.most = limits.max_concurrency
+        self._requests.limit = limits.requests_per_minute
+        self._tokens.limit = limits.tokens_per_minute
 
-    @property
-    def in_flight(self) -> int:
-        """Requests that are under way."""
-        return len(self._under_way)
+    def answered_within(self, seconds: float) -> bool:
+        """Whether any request was answered lately: the provider is busy, not gone."""
+        return self.adaptive.answered_within(seconds, now_s=_now_s())
 
     @asynccontextmanager
     async def request(
@@ -107,7 +87,7 @@ class Limiter:
             tokens: What the request may use, an estimate.
             waiting: Entered while it waits for room, if it must.
         """
-        if self._turns or self._wait_s(tokens) > 0:
+        if self._turns or self._room_in_s(tokens) > 0:
             with waiting():
                 sent = await self._turn(tokens)
         else:
@@ -115,51 +95,26 @@ class Limiter:
         try:
             yield sent
             if not sent.was_refused:
-                self._answered(sent)
+                self.adaptive.answered(sent.number, now_s=_now_s())
         finally:
             self._leave(sent)
 
-    def answered_within(self, seconds: float) -> bool:
-        """Whether any request was answered lately: the provider is busy, not gone."""
-        return _now_s() - self._answered_s <= seconds
-
-    def slow_down(self, number: int, retry_after_s: float | None) -> None:
-        """Halve the limit, once for all that was sent before the cut; pause if told to."""
-        if number > self._cut_after:
-            self._limit = max(1.0, self._limit / 2)
-            self._cut_after = self._n_sent
-        if retry_after_s is not None and retry_after_s <= LONGEST_PAUSE_S:
-            self._closed_until_s = max(self._closed_until_s, _now_s() + retry_after_s)
-
-    def _answered(self, sent: Sent) -> None:
-        """Grow; and whoever answers another request is not closed to all."""
-        self._answered_s = _now_s()
-        took_s = self._answered_s - sent.at_s
-        known = self._typical_s < math.inf
-        smoothed_s = self._typical_s + _SMOOTHING * (took_s - self._typical_s)
-        self._typical_s = smoothed_s if known else took_s
-        self._limit = min(self._most, self._limit + 1)
-        self._closed_until_s = -math.inf
-
     async def _turn(self, tokens: int) -> Sent:
         turn: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
-        entry = (turn, tokens)
-        self._turns.append(entry)
+        self._turns.append((turn, tokens))
         self._let_go()
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                sent = turn.result()
-                sent.used(0)
-                self._leave(sent)
-            else:
-                self._turns.remove(entry)
+            if turn.cancelled():
                 self._let_go()
+            else:  # its turn had just come
+                turn.result().used(0)
+                self._leave(turn.result())
             raise
 
     def _leave(self, sent: Sent) -> None:
-        del self._under_way[sent.number]
+        self.adaptive.leave(sent.number)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -169,45 +124,48 @@ class Limiter:
             self._alarm = None
         while self._turns:
             turn, tokens = self._turns[0]
-            wait_s = self._wait_s(tokens)
-            if wait_s > 0:
-                if wait_s < math.inf:
-                    loop = asyncio.get_running_loop()
-                    self._alarm = loop.call_later(wait_s, self._let_go)
-                return
+            if not turn.done():  # else it was cancelled
+                if (room_in_s := self._room_in_s(tokens)) > 0:
+                    self._come_back(room_in_s)
+                    return
+                turn.set_result(self._send(tokens))
             self._turns.popleft()
-            turn.set_result(self._send(tokens))
 
-    def _wait_s(self, tokens: int) -> float:
-        """Seconds until one more request may go; infinite until another comes back."""
+    def _come_back(self, in_s: float) -> None:
+        if in_s != float("inf"):
+            self._alarm = asyncio.get_running_loop().call_later(in_s, self._let_go)
+
+    def _room_in_s(self, tokens: int) -> float:
         now_s = _now_s()
         return max(
-            self._room_in_s(now_s),
-            self._closed_until_s - now_s,
+            self.adaptive.room_in_s(now_s),
             self._requests.wait_s(1, now_s=now_s),
             self._tokens.wait_s(tokens, now_s=now_s),
         )
 
-    def _room_in_s(self, now_s: float) -> float:
-        if len(self._under_way) < self.limit:
-            return 0.0
-        if len(self._under_way) >= self._most or self._typical_s == math.inf:
-            return math.inf
-        overdue_in_s = [
-            wait_s
-            for sent in self._under_way.values()
-            if (wait_s := sent.at_s + OVERDUE * self._typical_s - now_s) > 0
-        ]
-        n_over = len(overdue_in_s) - self.limit
-        return overdue_in_s[n_over] if n_over >= 0 else 0.0
-
     def _send(self, tokens: int) -> Sent:
         now_s = _now_s()
         self._requests.count(1, now_s=now_s)
-        self._n_sent += 1
-        sent = Sent(self, self._n_sent, now_s, self._tokens.count(tokens, now_s=now_s))
-        self._under_way[sent.number] = sent
-        return sent
+        return Sent(self, self.adaptive.send(now_s), self._tokens.count(tokens, now_s=now_s))
+
+
+_Limiters = dict[Hashable, Limiter]
+_LIMITERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Limiters] = WeakKeyDictionary()
+"""By event loop: what waits in one cannot be told from another. A process has one that asks."""
+
+
+def limiter_of(destination: Hashable, limits: Limits) -> Limiter:
+    """The limiter that all in this event loop share who ask the same.
+
+    Args:
+        destination: The provider's address (host and port) or name, and the model as it is
+            known there.
+        limits: The most that may be asked; whoever comes last says it.
+    """
+    known = _LIMITERS.setdefault(asyncio.get_running_loop(), {})
+    limiter = known.setdefault(destination, Limiter(limits))
+    limiter.allow(limits)
+    return limiter
 
 
 def _now_s() -> float:

@@ -34,7 +34,7 @@ class Clock:
         self.stood: list[bool] = []
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self, already_s: float = 0.0) -> Iterator[None]:
         self.standing = True
         try:
             yield

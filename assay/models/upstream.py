@@ -1,0 +1,59 @@
+"""How a provider's model is to be asked: its limits, and how long an answer may take."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from assay.config import Config
+from assay.models.limiter import Limiter, Limits, Sent, limiter_of
+
+MIN_REQUEST_TIMEOUT_S = 10.0
+
+
+class Waiting(Protocol):
+    """Stops a run's clock for a block; `already_s` seconds before it are taken off as well."""
+
+    def __call__(self, already_s: float = ..., /) -> AbstractContextManager[None]:
+        """Enter the block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """How one provider's model is to be asked."""
+
+    limiter: Limiter | None = None
+    """Shared by all who ask it; None asks whenever it likes."""
+    timeout_s: float | None = None
+    """A request without an answer is given up then."""
+    tokens: int = 0
+    """What the request may use, an estimate."""
+    used: Callable[[Any], int | None] = lambda _: None
+    """What an answer used, if it says so."""
+
+    def request(self, waiting: Waiting) -> AbstractAsyncContextManager[Sent | None]:
+        """Room for one request."""
+        if self.limiter is None:
+            return nullcontext()
+        return self.limiter.request(tokens=self.tokens, waiting=waiting)
+
+    def answered_within(self, seconds: float) -> bool:
+        """Whether it is known to have answered anyone lately."""
+        return self.limiter is not None and self.limiter.answered_within(seconds)
+
+
+def shared_limiter(config: Config, destination: tuple[str, str]) -> Limiter:
+    """The limiter of a provider's address and a model, under the configuration's limits."""
+    execution = config.execution
+    limits = Limits(
+        max_concurrency=execution.max_concurrency,
+        requests_per_minute=execution.requests_per_minute,
+        tokens_per_minute=execution.tokens_per_minute,
+    )
+    return limiter_of(destination, limits)
+
+
+def request_timeout_s(config: Config) -> float:
+    """After how long a request to a model is given up: a run must survive one without an answer."""
+    given = config.execution.request_timeout_s
+    return given or max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2)

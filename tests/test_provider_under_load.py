@@ -51,9 +51,9 @@ def workspace(folder: Path, agent: dict[str, Any], **execution: Any) -> Path:
     return folder
 
 
-async def evaluated(folder: Path) -> list[RunRecord]:
+async def evaluated(folder: Path, *, at_once: int = 16) -> list[RunRecord]:
     plan = planned(folder, "v2")
-    async with open_evaluation(plan, on_run=lambda _: None, max_concurrency=16) as evaluation:
+    async with open_evaluation(plan, on_run=lambda _: None, max_concurrency=at_once) as evaluation:
         for this_round in evaluation.rounds():
             await asyncio.gather(*runs_of(evaluation, this_round))
         return evaluation.folder.finished_runs()
@@ -65,7 +65,7 @@ async def test_no_run_is_lost_and_every_request_is_accounted_for(tmp_path: Path,
     async with FaultyProvider(
         refuses=0.1, retry_after="0", forgets=0.02, latency_s=0.01
     ) as provider:
-        folder = workspace(tmp_path, AGENTS[kind](provider.base_url), request_timeout_s=1)
+        folder = workspace(tmp_path, AGENTS[kind](provider.base_url), request_timeout_s=2)
         runs = await evaluated(folder)
     assert Counter(run.stop_reason for run in runs) == {"finish": RUNS}
     assert len({run.run_id for run in runs}) == RUNS
@@ -73,3 +73,13 @@ async def test_no_run_is_lost_and_every_request_is_accounted_for(tmp_path: Path,
     assert provider.counted["answered"] == RUNS
     assert min(provider.counted["refused"], provider.counted["forgotten"]) > 0
     assert sum(run.total_tokens or 0 for run in runs) == 120 * RUNS
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+async def test_the_command_lines_concurrency_reaches_the_provider(
+    tmp_path: Path, kind: str
+) -> None:
+    """`-j 24` must not queue at the config's 16, on the runs' own clocks."""
+    async with FaultyProvider(gathers=24) as provider:
+        runs = await evaluated(workspace(tmp_path, AGENTS[kind](provider.base_url)), at_once=24)
+    assert Counter(run.stop_reason for run in runs) == {"finish": RUNS}

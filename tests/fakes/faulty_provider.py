@@ -32,6 +32,8 @@ class FaultyProvider:
     """Share of requests that are never answered."""
     latency_s: float = 0.0
     """Of an answer, on average: half of it to one and a half times."""
+    gathers: int = 1
+    """So many requests have to be under way before they are answered, all together."""
     calls: int = 0
     """Tool calls in each conversation, before the last word."""
     seed: int = 0
@@ -39,11 +41,13 @@ class FaultyProvider:
     """Requests by what became of them: `answered`, `refused`, `forgotten`."""
     base_url: str = ""
     _chance: random.Random = field(init=False)
+    _gathering: asyncio.Barrier = field(init=False)
     _closing: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _runner: web.AppRunner = field(init=False)
 
     async def __aenter__(self) -> Self:
         self._chance = random.Random(self.seed)
+        self._gathering = asyncio.Barrier(self.gathers)
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -65,6 +69,7 @@ class FaultyProvider:
         if fate < self.forgets + self.refuses:
             return self._refusal()
         messages = (await request.json())["messages"]
+        await self._gathering.wait()
         await asyncio.sleep(self.latency_s * slowness)
         self.counted["answered"] += 1
         return web.json_response(self._completion(messages))

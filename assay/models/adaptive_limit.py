@@ -1,6 +1,7 @@
 """How many requests a provider takes at the same time, found out from its answers.
 
-The limit halves on a refusal, and grows back by one with each answer. Time is an argument.
+The limit halves on a refusal, at most once in a round trip, and grows back by one with each
+answer. Time is an argument.
 """
 
 import math
@@ -37,12 +38,11 @@ class AdaptiveLimit:
         self._sent_at_s: dict[int, float] = {}
         """Of each request under way, by its number: the oldest is the first."""
         self._n_sent = 0
-        self._known = 0
-        """Refusals of requests up to this number are news that has been acted on."""
-        self._closed_until_s = -math.inf
-        self._answered_s = -math.inf
-        self._typical_s = math.inf
-        """How long an answer takes."""
+        self._old_news = 0
+        """Up to this number, requests were sent under the limit before it was halved."""
+        self._halved_s = self._answered_s = self._closed_until_s = -math.inf
+        self._typical_s: float | None = None
+        """How long an answer takes; None before the first."""
 
     @property
     def limit(self) -> int:
@@ -69,18 +69,20 @@ class AdaptiveLimit:
         del self._sent_at_s[number]
 
     def refused(self, number: int, *, now_s: float, retry_after_s: float | None) -> None:
-        """Halve the limit, once for all that were under way by then; pause if told to."""
-        if number > self._known:
-            self._limit = max(1.0, self.limit / 2)
-            self._known = self._n_sent
+        """Halve the limit, at most once in a round trip, else take one; pause if told to."""
+        if number > self._old_news:
+            halve = now_s >= self._halved_s + (self._typical_s or 0.0)
+            self._limit = max(1.0, self.limit / 2 if halve else self.limit - 1)
+            if halve:
+                self._old_news, self._halved_s = self._n_sent, now_s
         if retry_after_s is not None and retry_after_s <= LONGEST_PAUSE_S:
             self._closed_until_s = max(self._closed_until_s, now_s + retry_after_s)
 
     def answered(self, number: int, *, now_s: float) -> None:
         """Grow; and who answers one request is not closed to the others."""
         took_s = now_s - self._sent_at_s[number]
-        change_s = SMOOTHING * (took_s - self._typical_s)
-        self._typical_s = took_s if math.isinf(self._typical_s) else self._typical_s + change_s
+        before_s = took_s if self._typical_s is None else self._typical_s
+        self._typical_s = before_s + SMOOTHING * (took_s - before_s)
         self._limit = min(self.most, self._limit + 1)
         self._closed_until_s = -math.inf
         self._answered_s = now_s
@@ -93,7 +95,7 @@ class AdaptiveLimit:
         """The same without the pause. What is overdue takes a place of `most`, not of the limit."""
         if self.under_way < self.limit:
             return 0.0
-        if self.under_way >= self.most:
+        if self.under_way >= self.most or self._typical_s is None:
             return math.inf
         overdue_in_s = [
             at_s + OVERDUE * self._typical_s - now_s for at_s in self._sent_at_s.values()

@@ -42,6 +42,17 @@ def test_it_halves_once_for_all_that_was_under_way() -> None:
     assert limit.limit == 4
 
 
+def test_it_halves_once_in_a_round_trip() -> None:
+    """A provider refuses faster than it answers: the limit would be 1 before the first answer."""
+    limit, numbers = busy(32)
+    limit.answered(numbers[0], now_s=2.0)  # a round trip is two seconds
+    limits = []
+    for now_s in (3.0, 3.5, 4.5, 5.0, 6.0, 7.0):
+        limit.refused(limit.send(now_s), now_s=now_s, retry_after_s=None)
+        limits.append(limit.limit)
+    assert limits == [16, 15, 14, 7, 6, 3]
+
+
 def test_it_never_goes_below_one() -> None:
     """With none under way, nobody would ever learn that the provider is back."""
     limit, _ = busy(16, under_way=0)
@@ -100,7 +111,7 @@ def test_what_is_overdue_does_not_keep_the_others_waiting() -> None:
     limit, numbers = busy(16, under_way=2)
     limit.answered(numbers[0], now_s=2.0)  # answers take two seconds
     limit.leave(numbers[0])
-    for _ in range(5):
+    for _ in range(20):
         number = limit.send(2.0)
         refuse(limit, number)
         limit.leave(number)

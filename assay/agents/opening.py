@@ -17,7 +17,7 @@ from assay.config import Config
 from assay.errors import InputError
 from assay.models.prices import Price, PriceTable
 from assay.models.sources import open_model
-from assay.models.upstream import Upstream, request_timeout_s, shared_limiter
+from assay.models.upstream import upstream_of
 
 
 def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
@@ -63,10 +63,7 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
             budgets=config.budgets,
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
             attempts=config.execution.attempts,
-            upstream=Upstream(
-                limiter=shared_limiter(config, source.destination),
-                timeout_s=request_timeout_s(config),
-            ),
+            upstream=upstream_of(config, source),
         )
 
 

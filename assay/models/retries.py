@@ -122,7 +122,8 @@ async def _once(
             if sent is not None and _is_refusal(error):
                 sent.refused(error.retry_after)
             if limit.expired():
-                raise TimeoutError(f"no answer within {upstream.timeout_s:g} s") from error
+                words = f"no answer within {upstream.timeout_s:g} s (execution.request_timeout_s)"
+                raise TimeoutError(words) from error
             raise
         used = upstream.used(answer)
         if sent is not None and used is not None:

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from assay.config import Config
 from assay.models.limiter import Limiter, Limits, Sent, limiter_of
+from assay.models.source import ModelSource
 
 MIN_REQUEST_TIMEOUT_S = 10.0
+"""Without a configured one it is half of what a run may take: so it survives one lost request."""
 
 
 class Waiting(Protocol):
@@ -53,7 +55,10 @@ def shared_limiter(config: Config, destination: tuple[str, str]) -> Limiter:
     return limiter_of(destination, limits)
 
 
-def request_timeout_s(config: Config) -> float:
-    """After how long a request to a model is given up: a run must survive one without an answer."""
+def upstream_of(config: Config, source: ModelSource) -> Upstream:
+    """How an opened model is to be asked."""
+    if source.destination is None:
+        return Upstream()
     given = config.execution.request_timeout_s
-    return given or max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2)
+    half = max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2)
+    return Upstream(limiter=shared_limiter(config, source.destination), timeout_s=given or half)

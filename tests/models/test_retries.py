@@ -197,7 +197,7 @@ async def test_what_never_answers_is_infrastructure_in_the_end() -> None:
     assert outcome.asked == 2
     assert outcome.error is not None
     assert is_infrastructure(outcome.error)
-    assert str(outcome.error) == "no answer within 0.05 s"
+    assert str(outcome.error) == "no answer within 0.05 s (execution.request_timeout_s)"
 
 
 async def test_the_time_of_a_failed_request_is_taken_off_the_clock() -> None:

@@ -34,7 +34,7 @@ class AdaptiveLimit:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._limit = float(most)
+        self._limit = most
         self._sent_at_s: dict[int, float] = {}
         """Of each request under way, by its number: the oldest is the first."""
         self._n_sent = 0
@@ -47,7 +47,7 @@ class AdaptiveLimit:
     @property
     def limit(self) -> int:
         """Requests that may be under way: at least 1, at most `most`."""
-        return int(max(1.0, min(self.most, self._limit)))
+        return min(self.most, self._limit)
 
     @property
     def under_way(self) -> int:
@@ -72,7 +72,7 @@ class AdaptiveLimit:
         """Halve the limit, at most once in a round trip, else take one; pause if told to."""
         if number > self._old_news:
             halve = now_s >= self._halved_s + (self._typical_s or 0.0)
-            self._limit = max(1.0, self.limit / 2 if halve else self.limit - 1)
+            self._limit = max(1, self.limit // 2 if halve else self.limit - 1)
             if halve:
                 self._old_news, self._halved_s = self._n_sent, now_s
         if retry_after_s is not None and retry_after_s <= LONGEST_PAUSE_S:
@@ -83,7 +83,7 @@ class AdaptiveLimit:
         took_s = now_s - self._sent_at_s[number]
         before_s = took_s if self._typical_s is None else self._typical_s
         self._typical_s = before_s + SMOOTHING * (took_s - before_s)
-        self._limit = min(self.most, self._limit + 1)
+        self._limit = self.limit + 1
         self._closed_until_s = -math.inf
         self._answered_s = now_s
 

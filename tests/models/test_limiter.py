@@ -139,8 +139,8 @@ def test_an_exception_makes_room_and_is_no_answer() -> None:
     assert in_no_time(work()) == (0, 1, 0.0)
 
 
-@pytest.mark.parametrize("who", ["holds", "waits", "was just let go"])
-def test_whoever_is_cancelled_takes_no_place_along(who: str) -> None:
+@pytest.mark.parametrize(("who", "third_at_s"), [("holds", 1.5), ("waits", 1.0)])
+def test_whoever_is_cancelled_takes_no_place_along(who: str, third_at_s: float) -> None:
     """Ctrl-C, a time limit: the others must not wait for ever."""
 
     async def work() -> tuple[float, int]:
@@ -148,16 +148,39 @@ def test_whoever_is_cancelled_takes_no_place_along(who: str) -> None:
         first, second = (asyncio.create_task(hold(limiter)) for _ in range(2))
         third = asyncio.create_task(hold(limiter))
         await asyncio.sleep(0.5)
-        if who == "holds":
-            first.cancel()
-        elif who == "waits":
-            second.cancel()
-        else:
-            first.add_done_callback(lambda _: second.cancel())
-        began_s = await third
-        return began_s, limiter.adaptive.under_way
+        (first if who == "holds" else second).cancel()
+        return await third, limiter.adaptive.under_way
 
-    assert in_no_time(work()) == ({"holds": 1.5, "waits": 1.0, "was just let go": 1.0}[who], 0)
+    assert in_no_time(work()) == (third_at_s, 0)
+
+
+def test_a_place_that_came_at_the_moment_of_a_cancellation_is_passed_on() -> None:
+    """The turn and the cancellation may fall into the same turn of the loop."""
+
+    async def work() -> tuple[float, int]:
+        limiter = Limiter(Limits(max_concurrency=1, tokens_per_minute=10))
+        async with limiter.request():
+            first = asyncio.create_task(hold(limiter, tokens=10))
+            second = asyncio.create_task(hold(limiter, tokens=10))
+            await asyncio.sleep(0)
+        first.cancel()
+        return await second, limiter.adaptive.under_way
+
+    assert in_no_time(work()) == (0.0, 0)
+
+
+def test_those_behind_a_large_request_that_is_cancelled_do_not_wait_for_its_time() -> None:
+    """It waited for a minute's tokens that they do not need."""
+
+    async def work() -> float:
+        limiter = Limiter(Limits(max_concurrency=9, tokens_per_minute=100))
+        await hold(limiter, tokens=60)
+        large, small = (asyncio.create_task(hold(limiter, tokens=tokens)) for tokens in (80, 1))
+        await asyncio.sleep(1)
+        large.cancel()
+        return await small
+
+    assert in_no_time(work()) == 2.0
 
 
 def test_one_destination_has_one_limiter_and_others_have_their_own() -> None:

@@ -25,7 +25,12 @@ from assay.budgets import Stopwatch
 from assay.models.endpoint import open_endpoint
 from assay.models.limiter import Limiter, Limits
 from assay.models.openai_compatible import OpenAICompatibleModel
-from assay.models.retries import MAX_REFUSALS, is_infrastructure, request_with_retries
+from assay.models.retries import (
+    MAX_REFUSALS,
+    is_infrastructure,
+    request_with_retries,
+    with_retries,
+)
 from assay.models.upstream import Upstream
 from tests.fakes.clock import in_no_time
 from tests.fakes.openai_server import FakeOpenAI, Reply, answers, hangs, refuses, resets, says
@@ -248,6 +253,30 @@ async def test_only_a_refusal_for_the_load_halves_the_limit(failure: Reply, limi
     limiter = Limiter(Limits(max_concurrency=4))
     await ask(failure, says("Here."), upstream=Upstream(limiter=limiter))
     assert limiter.adaptive.limit == limit
+
+
+async def test_a_retry_after_is_told_to_all_who_ask_the_same_model() -> None:
+    """They would be refused as well."""
+    limiter = Limiter(Limits(max_concurrency=4))
+    await ask(refuses(429, Retry_After="100"), attempts=1, upstream=Upstream(limiter=limiter))
+    assert limiter.adaptive.room_in_s(asyncio.get_running_loop().time()) > 0
+
+
+async def test_waiting_for_room_is_in_nobodys_latency() -> None:
+    """It is a queue of ours."""
+    limiter, clock = Limiter(Limits(max_concurrency=1)), Clock()
+    async with limiter.request():
+        asking = asyncio.create_task(
+            with_retries(
+                lambda: asyncio.sleep(0, clock.standing),
+                attempts=1,
+                waiting=clock.waiting,
+                upstream=Upstream(limiter=limiter),
+            )
+        )
+        await asyncio.sleep(0)
+        assert clock.standing
+    assert await asking == (False, 1)
 
 
 def test_the_tokens_that_were_used_correct_the_estimate() -> None:

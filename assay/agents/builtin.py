@@ -30,14 +30,12 @@ from assay.config import Budgets
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
-from assay.models.upstream import Upstream
+from assay.models.upstream import CHARS_PER_TOKEN, Upstream
 from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.tape import Exchange, Tape
 
 MAX_ERROR_CHARS = 2_000
-CHARS_PER_TOKEN = 4
-"""Of English, about: for the estimate of a conversation that no response has measured yet."""
 _RESPONSE = TypeAdapter(ModelResponse)
 _RETURN = TypeAdapter(ToolReturnPart)
 

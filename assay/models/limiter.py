@@ -79,7 +79,7 @@ class Limiter:
         self,
         *,
         tokens: int = 0,
-        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> AsyncIterator[Sent]:
         """Wait for room, then hold it for the block.
 

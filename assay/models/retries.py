@@ -8,7 +8,6 @@ request took.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TypeGuard, TypeVar
 
 import aiohttp
@@ -75,7 +74,7 @@ async def request_with_retries(
         attempts=attempts,
         waiting=waiting,
         backoff=backoff,
-        upstream=replace(upstream, used=_tokens_of),
+        upstream=upstream,
     )
 
 
@@ -129,10 +128,6 @@ async def _once(
         if sent is not None and used is not None:
             sent.used(used)
         return answer
-
-
-def _tokens_of(response: ModelResponse) -> int | None:
-    return None if response.usage.unmeasured_requests else response.usage.total_tokens
 
 
 def is_infrastructure(error: BaseException) -> bool:

@@ -3,21 +3,22 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from pydantic_ai.messages import ModelResponse
 
 from assay.config import Config
 from assay.models.limiter import Limiter, Limits, Sent, limiter_of
 from assay.models.source import ModelSource
 
+CHARS_PER_TOKEN = 4
+"""Of English, about: for the estimate of a conversation that no response has measured yet."""
 MIN_REQUEST_TIMEOUT_S = 10.0
 """Without a configured one it is half of what a run may take: so it survives one lost request."""
 
 
-class Waiting(Protocol):
-    """Stops a run's clock for a block; `already_s` seconds before it are taken off as well."""
-
-    def __call__(self, already_s: float = ..., /) -> AbstractContextManager[None]:
-        """Enter the block."""
+Waiting = Callable[..., AbstractContextManager[object]]
+"""Stops a run's clock for a block; given seconds, those before it are taken off as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,5 +61,13 @@ def upstream_of(config: Config, source: ModelSource) -> Upstream:
     if source.destination is None:
         return Upstream()
     given = config.execution.request_timeout_s
-    half = max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2)
-    return Upstream(limiter=shared_limiter(config, source.destination), timeout_s=given or half)
+    return Upstream(
+        limiter=shared_limiter(config, source.destination),
+        timeout_s=given or max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2),
+        used=tokens_of,
+    )
+
+
+def tokens_of(response: ModelResponse) -> int | None:
+    """What a response used; None where the provider does not say."""
+    return None if response.usage.unmeasured_requests else response.usage.total_tokens

@@ -31,7 +31,7 @@ from assay.models.retries import (
     request_with_retries,
     with_retries,
 )
-from assay.models.upstream import Upstream
+from assay.models.upstream import Upstream, tokens_of
 from tests.fakes.clock import in_no_time
 from tests.fakes.openai_server import FakeOpenAI, Reply, answers, hangs, refuses, resets, says
 from tests.fakes.sources import FollowingModel
@@ -294,7 +294,7 @@ def test_the_tokens_that_were_used_correct_the_estimate() -> None:
                 ModelRequestParameters(),
                 attempts=1,
                 waiting=nullcontext,
-                upstream=Upstream(limiter=limiter, tokens=900),
+                upstream=Upstream(limiter=limiter, tokens=900, used=tokens_of),
             )
             sent_s.append(asyncio.get_running_loop().time())
         return sent_s

@@ -33,7 +33,8 @@ class ToolCall:
     arguments: str
     """JSON as the model wrote it."""
     outcome: str
-    """`success`, `failed`, `retried`, or the stop reason that kept the call from being made."""
+    """`success`, `failed` or `retried`; of a call that was not made `denied` where the model
+    was refused it, else the stop reason."""
 
     @property
     def was_made(self) -> bool:

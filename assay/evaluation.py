@@ -17,6 +17,7 @@ from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
 from assay.store.tape import Exchange, Tape, read_tapes
+from assay.store.toolsets import keep_tools
 
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
@@ -205,6 +206,8 @@ async def open_evaluation(
     async with open_agent(plan.config) as agent:  # first: bad tools leave no folder behind
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
+            if agent.tool_schemas is not None:
+                keep_tools(folder.path.parent, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
             taped = read_tapes(folder.tapes, finished=finished)
             with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:

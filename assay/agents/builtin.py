@@ -33,6 +33,7 @@ from assay.models.source import ModelSource
 from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.tape import Exchange, Tape
+from assay.tool_schemas import ToolSchemas
 
 MAX_ERROR_CHARS = 2_000
 _RESPONSE = TypeAdapter(ModelResponse)
@@ -84,6 +85,7 @@ class BuiltinAgent:
         self.model = source.name
         self.model_params_hash = source.params_hash
         self.tools_hash = toolbox.tools_hash
+        self.tool_schemas: ToolSchemas | None = toolbox.schemas
         self.price_table = price.table
         self.max_concurrency = source.max_concurrency
         self._source = source

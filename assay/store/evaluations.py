@@ -6,6 +6,7 @@ results/ID/runs/*.parquet   the same runs, one file a round; can be rebuilt
 results/ID/decision.json    the verdict, once there is one
 results/ID/gates.svg        its gates against their margins, as a picture
 results/ID/files/           what tools left behind (an outbox)
+results/toolsets/HASH.json  what a tools_hash stands for: `store.toolsets`
 results/ID/lock             held by the process that works on it
 """
 

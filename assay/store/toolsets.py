@@ -1,0 +1,103 @@
+"""The tools that runs were offered, kept once for each `tools_hash`: `results/toolsets/HASH.json`.
+
+A file holds just the text that was hashed, so that a damaged one is told by its own name.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.durable import folder_lock, replace_file
+from assay.store.evaluations import EvaluationFolder, evaluations
+from assay.store.journal import writing
+from assay.tool_changes import in_short, tool_changes
+from assay.tool_schemas import ToolSchemas
+
+if TYPE_CHECKING:
+    from assay.store.comparability import Difference
+
+FOLDER = "toolsets"
+MAX_LOOKED_AT = 20
+"""Evaluations that are looked at for the tools of the one before."""
+
+
+def keep_tools(results: Path, tools: ToolSchemas) -> None:
+    """Keep what a hash stands for, unless it is kept already.
+
+    Raises:
+        CannotEvaluate: The results folder cannot be written.
+    """
+    path = _file(results, tools.hash)
+    if read_tools([results], tools.hash) is None:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with folder_lock(path.parent):
+                replace_file(path, tools.text.encode())
+
+
+def read_tools(results: Iterable[Path], tools_hash: str) -> ToolSchemas | None:
+    """The tools of a hash from the first of these results folders that has them."""
+    if not tools_hash.isalnum():  # a log may say anything
+        return None
+    for folder in results:
+        try:
+            tools = ToolSchemas.of_text(_file(folder, tools_hash).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if tools.hash == tools_hash:
+            return tools
+    return None
+
+
+def in_words(difference: "Difference", results: Iterable[Path]) -> str:
+    """A difference between two arms; of their tools also what it is, where both are known."""
+    said, arms = str(difference), (difference.baseline, difference.candidate)
+    if difference.field != "tools_hash" or not all(arms):
+        return said
+    folders = list(results)
+    before, after = (read_tools(folders, arm[0]) for arm in arms)
+    changes = tool_changes(before, after) if before and after else []
+    return f"{said} ({in_short(changes)})" if changes else said
+
+
+def changed_tools(folder: EvaluationFolder, *, config: Path, tools: ToolSchemas) -> str | None:
+    """What changed in the tools since the last evaluation of this config; None for nothing.
+
+    Nor where those of that evaluation are not known.
+    """
+    results = folder.path.parent
+    for other in _evaluations_before(folder, config):
+        for tools_hash in _hashes(other):
+            before = read_tools([results], tools_hash)
+            changes = tool_changes(before, tools) if before else []
+            said = f"the tools have changed since {other.evaluation_id}: {in_short(changes)}"
+            return said if changes else None
+    return None
+
+
+def results_near(path: Path) -> list[Path]:
+    """The results folder that a run log or an evaluation's folder lies in, if it does."""
+    above = path.absolute().parents[:3]
+    return [folder for folder in above if (folder / FOLDER).is_dir()]
+
+
+def _evaluations_before(folder: EvaluationFolder, config: Path) -> Iterator[EvaluationFolder]:
+    others = [each for each in evaluations(folder.path.parent) if each.path < folder.path]
+    for other in others[:MAX_LOOKED_AT]:
+        if (other.header() or {}).get("config") == str(config):
+            yield other
+
+
+def _hashes(folder: EvaluationFolder) -> list[str]:
+    """Of the evaluation's newest runs; none where there are no runs, or none can be read."""
+    from assay.store.parquet import read_runs  # PyArrow, which whoever only keeps does without
+
+    try:
+        runs = read_runs(sorted(folder.runs.glob("round-*.parquet"))[-1:], columns=["tools_hash"])
+    except (OSError, ValueError):  # PyArrow's errors are ValueErrors
+        return []
+    return [str(each) for each in runs["tools_hash"].unique().to_pylist()]
+
+
+def _file(results: Path, tools_hash: str) -> Path:
+    return results / FOLDER / f"{tools_hash}.json"

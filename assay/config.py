@@ -49,6 +49,8 @@ class Config(ConfigFile):
         match self.agent:
             case BuiltinSection():
                 named = [] if self.tools_path is None else [self.tools_path]
+                servers = self.agent.mcp_servers.values()
+                named += [self.folder / word for each in servers for word in each.command or ()]
             case PythonSection(entrypoint=entrypoint):
                 module = self.folder.joinpath(*entrypoint.partition(":")[0].split("."))
                 named = [module.with_name(f"{module.name}.py"), module / "__init__.py"]

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp import Client, MCPError
+from mcp.client import Transport
 from mcp_types import CONNECTION_CLOSED, CallToolResult, Implementation, Tool
 
-from assay.agents.mcp_transports import NotReached, Transport
+from assay.agents.mcp_transports import NotReached
 from assay.wording import one_line
 
 MAX_PAGES = 20

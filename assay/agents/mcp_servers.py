@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any
 
 from mcp import MCPError
+from mcp.client import Transport
 from mcp_types import CallToolResult, EmbeddedResource, ResourceLink, TextContent
 from mcp_types import Tool as Offered
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.tools import Tool
 
 from assay.agents.mcp_connection import Closed, Connection
-from assay.agents.mcp_transports import NotReached, Transport, http, program
+from assay.agents.mcp_transports import NotReached, http, program
 from assay.agents.toolbox import ToolsGone
 from assay.config import Config
 from assay.errors import InputError

@@ -6,12 +6,14 @@ standard error is kept for the message, and it is killed with its children.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.client import Transport
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
@@ -24,10 +26,8 @@ MAX_MESSAGE_BYTES = 8_000_000
 GRACE_S = 2.0
 """For a program to end by itself once its input has ended."""
 
-Streams = tuple[
-    MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]
-]
-Transport = AbstractAsyncContextManager[Streams]
+Streams = tuple[Any, Any]
+"""Messages from the server and to it; mcp has no public name for their types."""
 
 
 class NotReached(Exception):

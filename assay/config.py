@@ -58,7 +58,15 @@ class Config(ConfigFile):
                 named = [self.folder / word for word in words]
             case HttpSection():
                 named = []
-        return tuple(path for path in named if path.is_file())
+        return tuple(filter(_is_file, named))
+
+
+def _is_file(path: Path) -> bool:
+    """No where a word of a command is too long for a name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:

@@ -51,7 +51,7 @@ class Connection:
         except NotReached:
             raise
         except Exception as error:
-            raise NotReached(_words(error)) from error
+            raise NotReached(words(error)) from error
 
     async def tools(self) -> list[Tool]:
         """What it offers."""
@@ -101,7 +101,7 @@ class Connection:
             self._ready.cancel()  # does nothing where there is an outcome
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """The first error of a group, as one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pydantic_ai.models.test import TestModel
 
 from assay.agents.opening import open_toolbox
 from assay.agents.toolbox import Toolbox, ToolsGone
+from assay.doctor import agent as doctor
+from assay.doctor.finding import Level, examined
 from assay.errors import InputError
 from assay.records import RunKey, RunScope
 from tests.fakes.workshop import Workshop
@@ -131,7 +134,7 @@ async def test_a_server_that_does_not_come_back_as_it_was_ends_the_run(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, flag: str, words: str
 ) -> None:
     """What a run would do without its tools says nothing of its prompt."""
-    monkeypatch.setattr("assay.agents.mcp_servers.TRIES_AFTER_S", (0.0,))
+    monkeypatch.setattr("assay.agents.mcp_server.TRIES_AFTER_S", (0.0,))
     file = workshop.folder / "flag"
     async with served(workshop, kb=fake(flag, str(file))) as toolbox:
         file.touch()
@@ -196,6 +199,8 @@ async def test_a_server_that_cannot_be_had_is_the_user_s_mistake(
     )
     said = await refused(workshop, kb={"command": "no-such-program-here"})
     assert "the MCP server 'kb': it cannot be started: No such file" in said
+    said = await refused(workshop, kb=fake("--nonsense"))
+    assert "the MCP server 'kb': it does not tell its tools: ValidationError: " in said
     said = await refused(workshop, kb=fake("--deaf", max_seconds=0.3))
     assert "it did not answer within 0.3 s" in said
     monkeypatch.delenv("KB_TOKEN", raising=False)
@@ -205,6 +210,20 @@ async def test_a_server_that_cannot_be_had_is_the_user_s_mistake(
     assert "the MCP server 'kb': " in said
     assert said.endswith("mend: start it, or correct agent.mcp_servers.kb.url")
     assert "hunter2" not in said
+
+
+def test_the_doctor_lists_the_servers_tools_or_says_what_is_wrong(workshop: Workshop) -> None:
+    """What a server offers is seen nowhere else before money is spent."""
+    section = fake(env_from=["PATH"])
+    config = workshop.config({"mcp_servers": {"kb": section}, "blocked_tools": ["kb.die"]})
+    (found,) = examined("tools", partial(doctor.tools, config))
+    assert found.level is Level.OK
+    assert found.says.startswith("kb.echo, kb.hang, kb.flood, ")
+    assert "kb.die" not in found.says
+    config = workshop.config({"mcp_servers": {"kb": {"command": "no-such-program-here"}}})
+    (found,) = examined("tools", partial(doctor.tools, config))
+    assert found.level is Level.FAIL
+    assert "the MCP server 'kb': it cannot be started: No such file" in found.says
 
 
 async def test_two_servers_of_which_the_second_fails_leave_none(workshop: Workshop) -> None:
@@ -219,7 +238,7 @@ async def test_the_example_s_tools_are_the_same_over_http(
     """One server, two ways to it; one that is deployed anew is found again."""
     port = _free_port()
     monkeypatch.setenv("SHOP_TOKEN", "Bearer x")
-    monkeypatch.setattr("assay.agents.mcp_servers.TRIES_AFTER_S", (0.0,))
+    monkeypatch.setattr("assay.agents.mcp_server.TRIES_AFTER_S", (0.0,))
     shop = {
         "url": f"http://127.0.0.1:{port}/mcp",
         "headers_env": {"Authorization": "SHOP_TOKEN"},

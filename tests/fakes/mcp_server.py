@@ -1,8 +1,8 @@
 """A server that speaks MCP over its standard streams and behaves as badly as it is told.
 
 Plain standard library: it starts in a moment. `--refuse FILE` does not start while FILE is
-there, `--more FILE` offers another tool then, `--deaf` reads nothing, `--stubborn` does not end
-with its input.
+there, `--more FILE` offers another tool then, `--nonsense` offers what is no tool, `--deaf`
+reads nothing, `--stubborn` does not end with its input.
 """
 
 import json
@@ -63,7 +63,7 @@ def answer(method: str, params: dict) -> dict | None:
             version = params["protocolVersion"]
             return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": about}
         case "tools/list":
-            return {"tools": tools()}
+            return {"tools": 7 if "--nonsense" in sys.argv else tools()}
         case "tools/call":
             return call(params["name"], params["arguments"].get("text", ""))
     return None

@@ -207,7 +207,7 @@ async def open_evaluation(
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
             if agent.tool_schemas is not None:
-                keep_tools(folder.path.parent, agent.tool_schemas)
+                keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
             taped = read_tapes(folder.tapes, finished=finished)
             with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:

@@ -1,4 +1,4 @@
-"""The tools that runs were offered, kept once for each `tools_hash`: `results/toolsets/HASH.json`.
+"""The tools that an evaluation's runs were offered, by `tools_hash`: `results/ID/tools/HASH.json`.
 
 A file holds just the text that was hashed, so that a damaged one is told by its own name.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.durable import folder_lock, replace_file
+from assay.durable import replace_file
 from assay.store.evaluations import EvaluationFolder, evaluations
 from assay.store.journal import writing
 from assay.tool_changes import in_short, tool_changes
@@ -16,32 +16,29 @@ from assay.tool_schemas import ToolSchemas
 if TYPE_CHECKING:
     from assay.store.comparability import Difference
 
-FOLDER = "toolsets"
 MAX_LOOKED_AT = 20
 """Evaluations that are looked at for the tools of the one before."""
 
 
-def keep_tools(results: Path, tools: ToolSchemas) -> None:
-    """Keep what a hash stands for, unless it is kept already.
+def keep_tools(folder: EvaluationFolder, tools: ToolSchemas) -> None:
+    """Keep what a hash stands for with the runs that have it; under the folder's lock.
 
     Raises:
-        CannotEvaluate: The results folder cannot be written.
+        CannotEvaluate: It cannot be written.
     """
-    path = _file(results, tools.hash)
-    if read_tools([results], tools.hash) is None:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with folder_lock(path.parent):
-                replace_file(path, tools.text.encode())
+    path = folder.tools / f"{tools.hash}.json"
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
+        replace_file(path, tools.text.encode())
 
 
 def read_tools(results: Iterable[Path], tools_hash: str) -> ToolSchemas | None:
-    """The tools of a hash from the first of these results folders that has them."""
+    """The tools of a hash, from any evaluation in these results folders."""
     if not tools_hash.isalnum():  # a log may say anything
         return None
-    for folder in results:
+    for path in (path for folder in results for path in folder.glob(f"*/tools/{tools_hash}.json")):
         try:
-            tools = ToolSchemas.of_text(_file(folder, tools_hash).read_bytes())
+            tools = ToolSchemas.of_text(path.read_bytes())
         except (OSError, ValueError):
             continue
         if tools.hash == tools_hash:
@@ -76,9 +73,12 @@ def changed_tools(folder: EvaluationFolder, *, config: Path, tools: ToolSchemas)
 
 
 def results_near(path: Path) -> list[Path]:
-    """The results folder that a run log or an evaluation's folder lies in, if it does."""
-    above = path.absolute().parents[:3]
-    return [folder for folder in above if (folder / FOLDER).is_dir()]
+    """The results folder of the evaluation that `path` is, or lies in; none for other logs."""
+    here = path.absolute()
+    folders = [
+        each for each in (here, *here.parents[:2]) if EvaluationFolder(each).journal.exists()
+    ]
+    return [folder.parent for folder in folders]
 
 
 def _evaluations_before(folder: EvaluationFolder, config: Path) -> Iterator[EvaluationFolder]:
@@ -97,7 +97,3 @@ def _hashes(folder: EvaluationFolder) -> list[str]:
     except (OSError, ValueError):  # PyArrow's errors are ValueErrors
         return []
     return [str(each) for each in runs["tools_hash"].unique().to_pylist()]
-
-
-def _file(results: Path, tools_hash: str) -> Path:
-    return results / FOLDER / f"{tools_hash}.json"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from assay.store.comparability import Difference
+from assay.store.evaluations import EvaluationFolder
 from assay.store.toolsets import in_words, keep_tools, read_tools, results_near
 from assay.tool_schemas import ToolSchema, ToolSchemas
 
@@ -13,24 +14,33 @@ NEW = ToolSchemas([ToolSchema("kb.search", "", {"properties": {}})])
 DIFFERENT = Difference("tools_hash", (OLD.hash,), (NEW.hash,))
 
 
-def test_tools_are_kept_once_and_found_by_their_hash(tmp_path: Path) -> None:
-    """A thousand nights with the same tools need one file."""
+def evaluation(results: Path, name: str = "20261125-1") -> EvaluationFolder:
+    folder = EvaluationFolder(results / name)
+    folder.path.mkdir(exist_ok=True)
+    folder.journal.touch()
+    return folder
+
+
+def test_tools_are_kept_with_their_runs_and_found_by_their_hash(tmp_path: Path) -> None:
+    """An evaluation's folder is whole by itself, and others find what it knows."""
     for _ in range(2):
-        keep_tools(tmp_path, OLD)
-    (file,) = (tmp_path / "toolsets").iterdir()
+        keep_tools(evaluation(tmp_path), OLD)
+    (file,) = evaluation(tmp_path).tools.iterdir()
     assert file.name == f"{OLD.hash}.json"
     found = read_tools([tmp_path / "other", tmp_path], OLD.hash)
     assert found is not None
     assert found.text == OLD.text
-    assert results_near(tmp_path / "20261125-1" / "runs" / "round-001.parquet") == [tmp_path]
+    for log in (".", "journal.jsonl", "runs", "runs/round-001.parquet"):
+        assert results_near(evaluation(tmp_path).path / log) == [tmp_path]
+    assert results_near(tmp_path / "log.csv") == []
 
 
 def test_a_difference_of_tools_says_what_it_is_where_both_are_known(tmp_path: Path) -> None:
     """Twelve digits tell nobody anything."""
-    keep_tools(tmp_path, OLD)
+    keep_tools(evaluation(tmp_path), OLD)
     plain = f"tools_hash: {OLD.hash} | {NEW.hash}"
     assert in_words(DIFFERENT, [tmp_path]) == plain
-    keep_tools(tmp_path, NEW)
+    keep_tools(evaluation(tmp_path, "20261125-2"), NEW)
     assert in_words(DIFFERENT, [tmp_path]) == f"{plain} (tool `kb.search` lost field `query`)"
     assert in_words(Difference("model", ("a",), ("b",)), [tmp_path]) == "model: a | b"
 
@@ -38,11 +48,11 @@ def test_a_difference_of_tools_says_what_it_is_where_both_are_known(tmp_path: Pa
 @pytest.mark.parametrize("damage", ["", "[]", "not json", '[["a"]]'])
 def test_a_file_that_is_not_what_its_name_says_is_no_schema(tmp_path: Path, damage: str) -> None:
     """It would explain a difference with what never was; the next evaluation mends it."""
-    keep_tools(tmp_path, OLD)
-    file = tmp_path / "toolsets" / f"{OLD.hash}.json"
+    keep_tools(evaluation(tmp_path), OLD)
+    file = evaluation(tmp_path).tools / f"{OLD.hash}.json"
     file.write_text(damage)
     assert read_tools([tmp_path], OLD.hash) is None
-    keep_tools(tmp_path, OLD)
+    keep_tools(evaluation(tmp_path), OLD)
     assert read_tools([tmp_path], OLD.hash) is not None
 
 

@@ -4,6 +4,7 @@ A file holds just the text that was hashed, so that a damaged one is told by its
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,10 @@ def read_tools(results: Iterable[Path], tools_hash: str) -> ToolSchemas | None:
     if not tools_hash.isalnum():  # a log may say anything
         return None
     for path in (path for folder in results for path in folder.glob(f"*/tools/{tools_hash}.json")):
-        try:
+        with suppress(OSError, ValueError):
             tools = ToolSchemas.of_text(path.read_bytes())
-        except (OSError, ValueError):
-            continue
-        if tools.hash == tools_hash:
-            return tools
+            if tools.hash == tools_hash:
+                return tools
     return None
 
 
@@ -58,16 +57,20 @@ def in_words(difference: "Difference", results: Iterable[Path]) -> str:
 
 
 def changed_tools(folder: EvaluationFolder, *, config: Path, tools: ToolSchemas) -> str | None:
-    """What changed in the tools since the last evaluation of this config; None for nothing.
+    """What changed since this evaluation began, or since the last one of its config, if anything.
 
-    Nor where those of that evaluation are not known.
+    Args:
+        folder: Its own; it has its tools already.
+        config: The `assay.yaml`.
+        tools: What its runs are offered now.
     """
-    results = folder.path.parent
+    if earlier := [each for each in _kept(folder) if each.hash != tools.hash]:
+        changes = in_short(tool_changes(earlier[0], tools))
+        return f"the tools have changed since this evaluation began: {changes}"
     for other in _evaluations_before(folder, config):
-        for tools_hash in _hashes(other):
-            before = read_tools([results], tools_hash)
-            changes = tool_changes(before, tools) if before else []
-            said = f"the tools have changed since {other.evaluation_id}: {in_short(changes)}"
+        if kept := _kept(other):
+            changes = in_short(tool_changes(kept[0], tools))
+            said = f"the tools have changed since {other.evaluation_id}: {changes}"
             return said if changes else None
     return None
 
@@ -88,12 +91,10 @@ def _evaluations_before(folder: EvaluationFolder, config: Path) -> Iterator[Eval
             yield other
 
 
-def _hashes(folder: EvaluationFolder) -> list[str]:
-    """Of the evaluation's newest runs; none where there are no runs, or none can be read."""
-    from assay.store.parquet import read_runs  # PyArrow, which whoever only keeps does without
-
-    try:
-        runs = read_runs(sorted(folder.runs.glob("round-*.parquet"))[-1:], columns=["tools_hash"])
-    except (OSError, ValueError):  # PyArrow's errors are ValueErrors
-        return []
-    return [str(each) for each in runs["tools_hash"].unique().to_pylist()]
+def _kept(folder: EvaluationFolder) -> list[ToolSchemas]:
+    """The tools of an evaluation's runs, the newest first; damaged files are left out."""
+    found = []
+    for path in folder.tools.glob("*.json"):
+        with suppress(OSError, ValueError):
+            found.append((path.stat().st_mtime, ToolSchemas.of_text(path.read_bytes())))
+    return [tools for _, tools in sorted(found, key=lambda each: each[0], reverse=True)]

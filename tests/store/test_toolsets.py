@@ -6,7 +6,7 @@ import pytest
 
 from assay.store.comparability import Difference
 from assay.store.evaluations import EvaluationFolder
-from assay.store.toolsets import in_words, keep_tools, read_tools, results_near
+from assay.store.toolsets import changed_tools, in_words, keep_tools, read_tools, results_near
 from assay.tool_schemas import ToolSchema, ToolSchemas
 
 OLD = ToolSchemas([ToolSchema("kb.search", "", {"properties": {"query": {"type": "string"}}})])
@@ -43,6 +43,17 @@ def test_a_difference_of_tools_says_what_it_is_where_both_are_known(tmp_path: Pa
     keep_tools(evaluation(tmp_path, "20261125-2"), NEW)
     assert in_words(DIFFERENT, [tmp_path]) == f"{plain} (tool `kb.search` lost field `query`)"
     assert in_words(Difference("model", ("a",), ("b",)), [tmp_path]) == "model: a | b"
+
+
+def test_an_evaluation_that_goes_on_with_other_tools_says_so(tmp_path: Path) -> None:
+    """A server may have been deployed anew since it was interrupted."""
+    folder, config = evaluation(tmp_path), tmp_path / "assay.yaml"
+    keep_tools(folder, OLD)
+    assert changed_tools(folder, config=config, tools=OLD) is None
+    keep_tools(folder, NEW)
+    assert changed_tools(folder, config=config, tools=NEW) == (
+        "the tools have changed since this evaluation began: tool `kb.search` lost field `query`"
+    )
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "not json", '[["a"]]'])

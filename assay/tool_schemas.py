@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from assay.wire_names import wire_names
+
 
 class ToolSchema(NamedTuple):
     """One tool: its author's name for it, and what is said of it."""
@@ -40,13 +42,14 @@ class ToolSchemas:
     @property
     def text(self) -> str:
         """All of it as JSON: `[name, description, parameters]` of each, by name."""
-        tools = [self._tools[name] for name in sorted(self._tools)]
-        return json.dumps(tools, sort_keys=True)
+        return json.dumps([self[name] for name in self], sort_keys=True)
 
     @property
     def hash(self) -> str:
-        """12 hex digits over `text`."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        """12 hex digits over what a model sees: its names are those on the wire."""
+        wires = wire_names(self)
+        seen = sorted((wires[name], *self[name][1:]) for name in self)
+        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:12]
 
     def __iter__(self) -> Iterator[str]:
         """Names, sorted."""

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.client import Transport
 from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
@@ -66,13 +65,9 @@ async def program(
             await _end(child)
 
 
-def http(section: McpServer, *, headers: Mapping[str, str]) -> Transport:
-    """Streamable HTTP with these headers."""
-    return _http(section, headers)
-
-
 @asynccontextmanager
-async def _http(section: McpServer, headers: Mapping[str, str]) -> AsyncIterator[Streams]:
+async def http(section: McpServer, *, headers: Mapping[str, str]) -> AsyncIterator[Streams]:
+    """Streamable HTTP with these headers."""
     client = httpx2.AsyncClient(
         headers=dict(headers),
         timeout=httpx2.Timeout(section.max_seconds, read=None),  # each call has its own time

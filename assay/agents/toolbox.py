@@ -22,10 +22,10 @@ from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.usage import RunUsage
 from pydantic_core import to_json
 
-from assay.agents.wire_names import wire_names
 from assay.errors import InputError
 from assay.records import RunScope
 from assay.tool_schemas import ToolSchema, ToolSchemas
+from assay.wire_names import wire_names
 
 MAX_ERROR_CHARS = 500
 MAX_NAME_CHARS = 64

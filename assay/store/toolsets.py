@@ -1,6 +1,6 @@
 """The tools that an evaluation's runs were offered, by `tools_hash`: `results/ID/tools/HASH.json`.
 
-A file holds just the text that was hashed, so that a damaged one is told by its own name.
+A file holds all that was hashed, so that a damaged one is told by its own name.
 """
 
 from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.agents.wire_names import wire_names
+from assay.wire_names import wire_names
 
 ODD = st.text(st.sampled_from("ab._-/ é"), max_size=4)
 NAMES = st.lists(

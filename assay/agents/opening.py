@@ -108,7 +108,7 @@ def _mcp_tools(
         from assay.agents.mcp_servers import mcp_tools  # a second, and an extra
     except ModuleNotFoundError as missing:
         raise InputError(
-            f"agent.mcp_servers needs the package {missing.name}",
+            f"agent.mcp_servers needs the package {str(missing.name).partition('.')[0]}",
             path=config.path,
             mend="pip install 'assay[mcp]'",
         ) from None

@@ -19,6 +19,7 @@ from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
 from assay.store.tape import Exchange, Tape, read_tapes
+from assay.store.toolsets import keep_tools
 
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
@@ -243,6 +244,8 @@ async def open_evaluation(
     ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
+            if agent.tool_schemas is not None:
+                keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
             answers = folder.judges_answers(from_line)
             bench.recall(spent_on(answers))

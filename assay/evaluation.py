@@ -19,6 +19,7 @@ from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
 from assay.store.tape import Exchange, Tape, read_tapes
+from assay.store.toolsets import keep_tools
 
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
@@ -235,12 +236,16 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
+    execution = plan.config.execution.model_copy(update={"max_concurrency": max_concurrency})
+    config = plan.config.model_copy(update={"execution": execution})
     async with (  # first: bad tools, or a judge without a key, leave no folder behind
-        open_agent(plan.config) as agent,
-        open_bench(plan.config, plan.tasks) as bench,
+        open_agent(config) as agent,
+        open_bench(config, plan.tasks) as bench,
     ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
+            if agent.tool_schemas is not None:
+                keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
             answers = folder.judges_answers(from_line)
             bench.recall(spent_on(answers))

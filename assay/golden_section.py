@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import regex
+import regex  # type: ignore[import-untyped]
 from pydantic import AfterValidator, Field
 
 from assay.validation import Section, Several, Text, refusal
@@ -31,7 +31,7 @@ class Mask(Section):
 
 
 def _region(code: str) -> str:
-    if not (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()):  # noqa: PLR2004
+    if not (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()):
         raise refusal(f"{code!r} is no country", mend="write two capitals, such as GB")
     return code
 

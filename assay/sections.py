@@ -8,6 +8,7 @@ from assay.agent_sections import AgentSection, BuiltinSection, Count
 from assay.endpoints import Command
 from assay.errors import AssayError
 from assay.gates import Gates
+from assay.golden_section import GoldenSection
 from assay.judge_section import JudgeSection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
@@ -244,6 +245,7 @@ class ConfigFile(Section):
     judge: JudgeSection = JudgeSection()
     """The model that decides `llm-rubric` checks."""
     gates: Gates = Gates()
+    golden: GoldenSection = GoldenSection()
     nightly: Nightly = Nightly()
     execution: Execution = Execution()
     results: Results = Results()

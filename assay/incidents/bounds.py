@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from assay.config import Config
 from assay.errors import InputError
 from assay.golden_task import USUAL_STOP
+from assay.incidents.recorded import DEFAULT_LOG, NAMES
 from assay.stats.samples import Floats
 from assay.store.evaluations import evaluations
 from assay.store.log_files import read_columns
@@ -27,16 +28,21 @@ from assay.store.log_values import known_amounts, texts
 from assay.store.parquet import read_runs
 from assay.store.production_log import log_files
 from assay.store.run_log import find_column, is_one_of, wanted_columns
-from assay.incidents.recorded import DEFAULT_LOG, NAMES
 
 MIN_RUNS = 20
 MARGIN = 1.25
 QUANTILE = 0.99
-OF_BOUND = {"max_tokens": "total_tokens", "max_tool_calls": "tool_calls", "max_seconds": "latency_s"}
+OF_BOUND = {
+    "max_tokens": "total_tokens",
+    "max_tool_calls": "tool_calls",
+    "max_seconds": "latency_s",
+}
 """Bound -> the column that it is about."""
 USUAL = ("max_tokens", "max_tool_calls")
 """Bounds that are derived unless somebody says otherwise; time depends on the machine."""
 MAX_EVALUATIONS = 10
+MAX_LOG_FILES = 30
+"""Of each the newest: what is usual now."""
 _COLUMNS = ("prompt_id", "total_tokens", "tool_calls", "latency_s", "spend_usd", "stop_reason")
 
 
@@ -132,7 +138,9 @@ def _rounded_up(value: float, name: str) -> float:
     """To two digits; whole where the bound is."""
     if name == "max_tool_calls":
         return math.ceil(value)
-    size = 10 ** max(math.floor(math.log10(max(value, 1.0))) - 1, -1 if name == "max_seconds" else 0)
+    size = 10 ** max(
+        math.floor(math.log10(max(value, 1.0))) - 1, -1 if name == "max_seconds" else 0
+    )
     return max(math.ceil(value / size), 1) * size
 
 
@@ -145,8 +153,10 @@ _NOTHING = pa.schema(list(_TYPES.items())).empty_table()
 
 def _of_production(config: Config) -> list[pa.Table]:
     section = config.rollout.canary
-    paths = log_files(config.folder, section.run_log or DEFAULT_LOG)
-    return [table for path in paths if path.stat().st_size and (table := _read(path, section.columns))]
+    paths = log_files(config.folder, section.run_log or DEFAULT_LOG)[-MAX_LOG_FILES:]
+    return [
+        table for path in paths if path.stat().st_size and (table := _read(path, section.columns))
+    ]
 
 
 def _read(path: Any, named: Mapping[str, str]) -> pa.Table | None:

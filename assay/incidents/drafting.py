@@ -7,9 +7,8 @@ from datetime import date
 from typing import Any
 
 from assay.errors import InputError
-from assay.golden_section import GoldenSection
 from assay.golden_task import USUAL_STOP
-from assay.incidents.bounds import Bounds, Similar
+from assay.incidents.bounds import Bounds
 from assay.incidents.masking import Masker
 from assay.intake.harvest import Draft
 from assay.intake.ids import slug
@@ -47,7 +46,7 @@ def draft_of(
     incident: Incident,
     category: str | None,
     bounds: Bounds,
-    similar: Similar | None,
+    stop_reason: str | None,
     checks: Sequence[str],
     masker: Masker,
     place: Place,
@@ -57,18 +56,16 @@ def draft_of(
     Raises:
         InputError: A check is not `TYPE=VALUE`, or the input cannot be masked.
     """
-    values: dict[str, Any] = {"category": category, "input": masker.value(said)}
+    values: dict[str, Any] = {
+        "category": category and masker.text(category),
+        "input": masker.value(said),
+    }
     values |= {name: int(value) if name != "max_seconds" else value
                for name, value in bounds.values.items()}  # fmt: skip
-    if similar is not None and similar.stop_reason != USUAL_STOP:
-        values["expect_stop_reason"] = similar.stop_reason
+    if stop_reason not in (None, USUAL_STOP):
+        values["expect_stop_reason"] = stop_reason
     values |= {"checks": [_check(each) for each in checks], "incident": incident.words(masker)}
     return Draft(values, place, name=masker.text(incident.name))
-
-
-def rules_of(section: GoldenSection) -> Masker:
-    """A masker for one task."""
-    return Masker(section)
 
 
 def _check(text: str) -> Mapping[str, Any]:

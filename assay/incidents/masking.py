@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from assay.errors import InputError
 from assay.golden_section import GoldenSection, Mask
 from assay.incidents.people import people_in
-from assay.incidents.secrets import Sight, secrets_in
+from assay.incidents.secrets import SECRETS, Sight, secrets_in
+from assay.wording import cut
 
 MAX_CHARS = 200_000
 """Of all texts of a task."""
+MAX_SHOWN = 80
 SECONDS = 2.0
 """For the user's own patterns on one text."""
 
@@ -123,4 +125,11 @@ def _canonical(text: str, kind: str) -> str:
 
 def preview(masked: Iterable[Masked]) -> list[str]:
     """Before and after of each thing, for whoever decides whether it is right."""
-    return [f"{each.kind}: {each.before!r} -> {each.placeholder}" for each in masked]
+    return [f"masked: {_shown(each)} -> {each.placeholder}" for each in masked]
+
+
+def _shown(masked: Masked) -> str:
+    """What stood there; of a secret only how it began."""
+    if masked.kind in SECRETS:
+        return f"{cut(masked.before, 5)!r} ({len(masked.before)} characters)"
+    return repr(cut(masked.before, MAX_SHOWN))

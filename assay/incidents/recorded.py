@@ -55,7 +55,9 @@ class Recorded:
         return self.values.get("event") == "agent_start"
 
 
-def find_run(run_id: str, config: Config, *, log: Path | None, standard_input: IO[bytes]) -> Recorded:
+def find_run(
+    run_id: str, config: Config, *, log: Path | None, standard_input: IO[bytes]
+) -> Recorded:
     """The last thing that is known of a run.
 
     Args:
@@ -193,7 +195,9 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 def _unwrapped(values: dict[str, Any]) -> dict[str, Any]:
     """The run within a line of an evaluation's journal."""
     run = values.get("run")
-    return run if values.get("type") in ("run_end", "run_made") and isinstance(run, dict) else values
+    return (
+        run if values.get("type") in ("run_end", "run_made") and isinstance(run, dict) else values
+    )
 
 
 def _opened(path: Path) -> IO[bytes]:

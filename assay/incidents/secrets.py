@@ -33,7 +33,8 @@ _PREFIXED = "|".join(
 _SHAPES = (
     (
         "private-key",
-        r"-----BEGIN (?:[A-Z ]{0,20})PRIVATE KEY-----[\s\S]{0,10000}?(?:-----END [A-Z ]{0,30}-----|\Z)",
+        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"
+        r"[\s\S]{0,10000}?(?:-----END [A-Z ]{0,30}-----|\Z)",
     ),
     ("jwt", r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
     ("password", r"\b[a-z][a-z0-9+.-]{0,20}://(?P<secret>[^\s/@:]{0,200}:[^\s/@]{1,200})@"),
@@ -47,6 +48,8 @@ _SHAPES = (
 SHAPES = tuple((kind, re.compile(pattern)) for kind, pattern in _SHAPES)
 """Kind -> what it looks like; of a group `secret` only that is masked. The surest come first."""
 
+SECRETS = {"secret", *(kind for kind, _ in _SHAPES)}
+"""Kinds of which nobody is shown the whole."""
 TOKEN = re.compile(r"(?<![\w+/=-])[\w+/=-]{20,500}(?![\w+/=-])")
 MIN_BITS = 3.5
 """Of disorder in each character: words and numbers of orders stay below, random keys above."""

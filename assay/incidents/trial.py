@@ -8,7 +8,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from assay.config import Config
@@ -50,7 +50,9 @@ class Arm:
         reasons = Counter(reason for run in self.runs for reason in _reasons(run))
         shown = ", ".join(f"{what} {n}" for what, n in reasons.most_common(MAX_REASONS))
         lost = f", {self.lost} said nothing" if self.lost else ""
-        return f"{self.ref}: {self.failed} of {self.asked} fail{lost}" + (f" ({shown})" if shown else "")
+        return f"{self.ref}: {self.failed} of {self.asked} fail{lost}" + (
+            f" ({shown})" if shown else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,16 @@ async def try_task(
 
 
 async def _made(evaluation: Evaluation, this_round: Round) -> None:
-    async with asyncio.TaskGroup() as group:
-        for cell in this_round.cells:
-            for repeat in this_round.repeats:
-                group.create_task(
-                    evaluation.make_run(cell, repeat=repeat, round_number=this_round.number)
-                )
+    """Every run of a round; when one cannot be made, the others have ended before this raises."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for cell in this_round.cells:
+                for repeat in this_round.repeats:
+                    group.create_task(
+                        evaluation.make_run(cell, repeat=repeat, round_number=this_round.number)
+                    )
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def _reasons(run: RunRecord) -> list[str]:

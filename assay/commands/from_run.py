@@ -88,11 +88,11 @@ def _cost(repeats: int, run: Recorded, similar: Similar | None, config: Config) 
     named, parts = config.rollout.canary.columns, [f"the trial: {2 * repeats} runs"]
     for column, words in (
         ("total_tokens", "about {:,.0f} tokens"),
-        ("spend_usd", "about ${:,.2f}"),
+        ("spend_usd", "about ${:,.2g}"),
     ):
         bad, good = run.get(column, named), similar.mean(column) if similar else None
         if known_count(bad) is not None and good is not None:
-            parts.append(words.format(repeats * (float(bad) + good)))
+            parts.append(words.format(float(f"{repeats * (float(bad) + good):.2g}")))
     if len(parts) == 1:
         parts.append("tokens and spend not known; budgets hold")
     return ", ".join(parts)

@@ -11,7 +11,9 @@ from assay.incidents.secrets import Sight
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 IBAN = re.compile(r"(?<!\w)[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}(?!\w)")
 CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
-IP = re.compile(r"(?<![\w:.])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*::?[0-9a-fA-F:.]+)(?![\w:])")
+IP = re.compile(
+    r"(?<![\w:.])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]{0,40}::?[0-9a-fA-F:.]{1,40})(?![\w:])"
+)
 MAX_IBAN, MIN_IBAN = 34, 15
 RESERVED = re.compile(r"@(?:[\w-]+\.)*(?:example\.(?:com|net|org)|example|test|invalid)$")
 """Addresses that belong to nobody (RFC 2606)."""
@@ -27,9 +29,7 @@ def people_in(text: str, *, regions: Iterable[str]) -> Iterator[Sight]:
     for found in EMAIL.finditer(text):
         if not RESERVED.search(found.group().lower()):
             yield Sight(*found.span(), "email")
-    for found in IBAN.finditer(text):
-        if (length := _iban_length(found.group())) is not None:
-            yield Sight(found.start(), found.start() + length, "iban")
+    yield from _ibans(text)
     for found in CARD.finditer(text):
         if passes_luhn(re.sub(r"\D", "", found.group())):
             yield Sight(*found.span(), "card")
@@ -63,12 +63,21 @@ def is_iban(text: str) -> bool:
     )
 
 
-def _iban_length(found: str) -> int | None:
-    """How much of what looks like one is one: further words may follow it."""
-    for end in range(len(found), MIN_IBAN - 1, -1):
-        if found[end - 1] != " " and is_iban(found[:end].replace(" ", "").upper()):
-            return end
-    return None
+def _ibans(text: str) -> Iterator[Sight]:
+    """Each as far as its check digits are right: other words may follow without a break."""
+    at = 0
+    while (found := IBAN.search(text, at)) is not None:
+        length = _iban_length(found.group())
+        if length:
+            yield Sight(found.start(), found.start() + length, "iban")
+        at = found.start() + max(length, 1)
+
+
+def _iban_length(found: str) -> int:
+    """How many characters of what looks like one are one; 0 where none is."""
+    ends = range(len(found), MIN_IBAN - 1, -1)
+    numbers = ((end, found[:end].replace(" ", "").upper()) for end in ends if found[end - 1] != " ")
+    return next((end for end, number in numbers if is_iban(number)), 0)
 
 
 def _is_somebodys_address(text: str) -> bool:

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -30,19 +31,31 @@ _PREFIXED = "|".join(
         r"\d{8,10}:[\w-]{35}",  # Telegram
     )
 )
+_NAMES_ONE = r"\b(?:pass(?:word|phrase|wd)|pwd|secret)"
 _SHAPES = (
     (
         "private-key",
         r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"
-        r"[\s\S]{0,10000}?(?:-----END [A-Z ]{0,30}-----|\Z)",
+        r"[\s\S]{0,5000}?(?:-----END [A-Z ]{0,30}-----|\Z)",
     ),
-    ("jwt", r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
+    ("jwt", r"\beyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,4000})?"),
     ("password", r"\b[a-z][a-z0-9+.-]{0,20}://(?P<secret>[^\s/@:]{0,200}:[^\s/@]{1,200})@"),
-    ("token", r"(?i:\b(?:bearer|basic)[ \t]+)(?P<secret>[\w.~+/=-]{8,})"),
-    ("token", r"(?i:\b(?:x-)?(?:api|auth|access)[ _-]?(?:key|token)[\"']?\s*[:=]\s*[\"']?)"
-              r"(?P<secret>[^\s\"',;]{6,})"),
-    ("password", r"(?i:\b(?:pass(?:word|phrase|wd)|pwd|secret)[\"']?\s*(?:[:=]|\bis\b:?)\s*[\"']?)"
-                 r"(?P<secret>[^\s\"',;]{4,})"),
+    (
+        "token",
+        r"(?i:\b(?:bearer|basic)[ \t]+)(?P<secret>(?=\S{20}|\S{0,20}\d)[\w.~+/=-]{8,})",
+    ),
+    (
+        "token",
+        r"(?i:\b(?:x-)?(?:api|auth|access)[ _-]?(?:key|token)[\"']?\s*[:=]\s*[\"']?)"
+        r"(?P<secret>[^\s\"',;]{6,})",
+    ),
+    ("password", rf"(?i:{_NAMES_ONE}[\"']?\s*[:=]\s*[\"']?)(?P<secret>[^\s\"',;]{{4,}})"),
+    # "my password is wrong" says none: what follows has to look like one.
+    (
+        "password",
+        rf"(?i:{_NAMES_ONE}\s+is:?\s+[\"']?)"
+        r"(?P<secret>(?=\S{0,40}[\d!@#$%^&*])[^\s\"',;]{4,})",
+    ),
     ("api-key", rf"(?<![\w-])(?:{_PREFIXED})(?![\w])"),
 )  # fmt: skip
 SHAPES = tuple((kind, re.compile(pattern)) for kind, pattern in _SHAPES)
@@ -52,8 +65,9 @@ SECRETS = {"secret", *(kind for kind, _ in _SHAPES)}
 """Kinds of which nobody is shown the whole."""
 TOKEN = re.compile(r"(?<![\w+/=-])[\w+/=-]{20,500}(?![\w+/=-])")
 MIN_BITS = 3.5
-"""Of disorder in each character: words and numbers of orders stay below, random keys above."""
-KINDS_OF_CHARACTERS = (str.islower, str.isupper, str.isdigit)
+"""Of disorder in each character; English has less than that within a word."""
+MIN_CHANGES = 4
+"""Between small letters, capitals and digits that stand side by side: words have one or two."""
 
 
 def secrets_in(text: str) -> Iterator[Sight]:
@@ -74,8 +88,16 @@ def looks_random(token: str) -> bool:
     >>> looks_random("wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzKEY")
     True
     """
-    has_digit_and_letter = any(map(str.isdigit, token)) and any(map(str.isalpha, token))
-    return has_digit_and_letter and _bits(token) >= MIN_BITS
+    kinds = [_kind(character) for character in token]
+    changes = sum(None not in pair and pair[0] != pair[1] for pair in pairwise(kinds))
+    return changes >= MIN_CHANGES and _bits(token) >= MIN_BITS
+
+
+def _kind(character: str) -> str | None:
+    """Of a letter or a digit."""
+    if not character.isalnum():
+        return None
+    return "digit" if character.isdigit() else "capital" if character.isupper() else "small"
 
 
 def _bits(token: str) -> float:

@@ -10,6 +10,7 @@ from assay.errors import AssayError
 from assay.gates import Gates
 from assay.golden_section import GoldenSection
 from assay.judge_section import JudgeSection
+from assay.onceonly_section import OnceOnlySection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
@@ -252,6 +253,7 @@ class ConfigFile(Section):
     alerts: Annotated[Several[Receiver], BeforeValidator(_several)] = ()
     """Who is told when something happens."""
     rollout: Rollout = Rollout()
+    onceonly: OnceOnlySection = OnceOnlySection()
 
     @model_validator(mode="after")
     def _logs_what_it_requires(self) -> "ConfigFile":

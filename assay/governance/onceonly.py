@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 MAX_CHARS = 200
 """Of what OnceOnly says; a stranger wrote it."""
 NOT_THERE = 404
+LIMITS = (
+    "allowed_tools", "blocked_tools", "max_calls_per_tool", "max_actions_per_hour",
+    "max_spend_usd_per_day", "pricing_rules",
+)  # fmt: skip
+"""What a policy says, as far as the SDK knows."""
 Step = tuple[str, Callable[["OnceOnly"], Awaitable[str | None]]]
 """What it is in words, and the doing of it, which may have something to say."""
 
@@ -54,19 +59,26 @@ class OnceOnlyGovernor:
 
     async def _set_policy(self, client: "OnceOnly") -> str | None:
         """What is there already stays, but for what the configuration says."""
+        wanted = policy_of(self._config)
+        there = await self._policy_there(client)
+        if all(there.get(key) == value for key, value in wanted.items()):
+            return None
+        done = await client.gov.upsert_policy_async({**there, **wanted}, agent_id=self._agent)
+        _require(done.raw, "agent_id", "policy", *wanted)
+        return f"policy of {self._agent}: {', '.join(wanted)}"
+
+    async def _policy_there(self, client: "OnceOnly") -> dict[str, Any]:
         from onceonly import ApiError
 
-        wanted = policy_of(self._config)
         try:
-            there = dict((await client.gov.get_policy_async(self._agent)).policy)
+            raw = _require((await client.gov.get_policy_async(self._agent)).raw, "policy", *LIMITS)
         except ApiError as refused:
             if refused.status_code != NOT_THERE:
                 raise
-            there = {}
-        if all(there.get(key) == value for key, value in wanted.items()):
-            return None
-        await client.gov.upsert_policy_async({**there, **wanted}, agent_id=self._agent)
-        return f"policy of {self._agent}: {', '.join(wanted)}"
+            return {}
+        if isinstance(raw.get("policy"), dict):
+            return dict(raw["policy"])
+        return {key: raw[key] for key in LIMITS if raw.get(key) is not None}
 
     def _post(self, kind: str, canary: CanaryFacts) -> Callable[["OnceOnly"], Awaitable[None]]:
         async def post(client: "OnceOnly") -> None:
@@ -89,6 +101,7 @@ class OnceOnlyGovernor:
 
         async def read(client: "OnceOnly") -> str:
             theirs = await client.gov.agent_metrics_async(self._agent, period="day")
+            _require(theirs.raw, "total_actions", "total_spend_usd")
             spent = "" if canary.spend_usd is None else f", ${canary.spend_usd:,.2f}"
             return (
                 f"{self._agent}, last day: {theirs.total_actions:,} actions, "
@@ -104,7 +117,6 @@ class OnceOnlyGovernor:
             reason = one_line(f"{canary.prompt_id}: {canary.reason}", max_chars=MAX_CHARS)
             status = await client.gov.disable_agent_async(self._agent, reason=reason)
             told: dict[str, Any] = status.raw or {}
-            # The SDK takes an empty answer for a disabled agent.
             if told.get("is_enabled", told.get("enabled")) is not False:
                 raise ValueError("the answer does not say that the agent is disabled")
             return f"{self._agent} is disabled: enable it again once production is well"
@@ -154,3 +166,14 @@ class OnceOnlyGovernor:
     def _clean(self, text: str) -> str:
         """Bounded, and without the key, which a server may repeat."""
         return one_line(text.replace(self._key, "..."), max_chars=MAX_CHARS)
+
+
+def _require(raw: object, *keys: str) -> dict[str, Any]:
+    """An answer that holds one of these: the SDK takes one that is no JSON for an empty one.
+
+    Raises:
+        ValueError: It holds none of them.
+    """
+    if not isinstance(raw, dict) or not set(keys).intersection(raw):
+        raise ValueError("the answer was not understood")
+    return raw

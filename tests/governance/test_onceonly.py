@@ -207,7 +207,7 @@ def test_a_canary_is_taken_back_before_a_service_that_hangs_is_asked(
     assert not any("support:v14" in each for each in seen)
 
 
-@pytest.mark.parametrize("trouble", [plan, hanging])
+@pytest.mark.parametrize("trouble", [garbage, plan, hanging])
 def test_whatever_onceonly_does_a_canary_begins(
     shop: Shop, service: FakeOnceOnly, trouble: Any
 ) -> None:
@@ -217,6 +217,7 @@ def test_whatever_onceonly_does_a_canary_begins(
     done = shop.start()
     assert done.changed
     assert any("OnceOnly, policy: " in warning for warning in done.warnings)
+    assert "POST /v1/policies/support" not in service.asked  # what is there is not known
 
 
 def test_a_service_that_is_not_there_is_a_warning(shop: Shop, service: FakeOnceOnly) -> None:

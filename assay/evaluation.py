@@ -165,9 +165,10 @@ class Evaluation:
         round_number: int,
     ) -> RunRecord:
         used = asdict(result)
-        trace = [
+        trace: list[dict[str, object]] = [
             call | {"arguments": call["arguments"][:MAX_TRACED_CHARS]} for call in used.pop("calls")
         ]
+        trace += [{"note": note} for note in used.pop("notes")]
         used["output"], used["error"] = _storable(result.output), _storable(result.error)
         verdict = assess(cell.task, observed(result))
         return RunRecord(

@@ -16,7 +16,6 @@ from assay.agents.answer import MAX_ANSWER_BYTES, Failed, Rubbish, read_json, re
 from assay.agents.foreign import Foreign
 from assay.agents.protocol import AgentResult, Order
 from assay.agents.request import request_of
-from assay.budgets import Stopwatch
 from assay.config import Config
 from assay.errors import InputError
 from assay.models.endpoint import CONNECT_TIMEOUT_S, proxy_for, read_bounded, without_secret
@@ -88,7 +87,8 @@ class HttpAgent(Foreign):
             secrets=self._secrets,
             body=json.dumps(filled(self._section.body, told)).encode(),
         )
-        watch = Stopwatch()
+        watch = order.watch
+        watch.start()
         limit = watch.limit(self._budgets.max_seconds)
         try:
             async with limit:
@@ -97,7 +97,7 @@ class HttpAgent(Foreign):
             answer = Failed(StopReason.MAX_SECONDS)
         return result_of(
             answer,
-            budgets=self._budgets,
+            budgets=order.checked(self._budgets),
             latency_s=watch.elapsed_s(),
             attempts=max(1, posting.attempts),
         )

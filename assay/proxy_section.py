@@ -1,0 +1,34 @@
+"""`agent.proxy`: the recording proxy between an agent of one's own and its model."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from assay.addresses import HttpUrl
+from assay.validation import Section, refusal
+from assay.variables import VariableName
+
+
+def _without_query(url: str) -> str:
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise refusal(
+            "holds more than an address",
+            mend="end it where the paths of the API begin, as in https://api.openai.com/v1",
+            of_key=True,
+        )
+    return url.rstrip("/")
+
+
+class ProxySection(Section):
+    """A server on this machine that the agent takes for its provider, and that counts."""
+
+    provider: Literal["openai", "anthropic"]
+    """Whose clients the agent uses; anything that speaks the same API goes as it."""
+    base_url: Annotated[HttpUrl, AfterValidator(_without_query)] | None = None
+    """Where requests are sent on to; empty is the provider's own address."""
+    api_key_env: VariableName | None = None
+    """Name of the variable with the real key, which the agent does not get to see; empty is
+    `OPENAI_API_KEY` or `ANTHROPIC_API_KEY`."""
+    silence_s: Annotated[float, Field(gt=0)] = 600.0
+    """A provider that sends nothing for so many seconds is asked again."""

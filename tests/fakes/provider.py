@@ -81,10 +81,9 @@ class Provider:
         self.asked: list[Asked] = []
         self.counted = Counted()
         self.origin = ""
-        self.hanging = 0
 
     async def __aenter__(self) -> Self:
-        self._closing = asyncio.Event()
+        self._closing, self.hangs, self.is_free = (asyncio.Event() for _ in range(3))
         app = web.Application(client_max_size=100_000_000)
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_post("/v1/responses", self._answer)
@@ -92,7 +91,9 @@ class Provider:
         app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_post("/v1/completions", self._embed)
         app.router.add_get("/v1/models", self._models)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -143,11 +144,11 @@ class Provider:
 
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault == "hang":
-            self.hanging += 1
+            self.hangs.set()
             try:
                 await self._closing.wait()
             finally:
-                self.hanging -= 1
+                self.is_free.set()
         if request.transport is not None:
             request.transport.abort()
         return web.Response()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Protocol
 
 import aiohttp
@@ -97,7 +98,7 @@ class Provider:
         async with self._session.request(
             asked.method,
             URL(self._base_url + asked.path, encoded=True),
-            data=asked.content,
+            data=BytesIO(asked.content) if asked.content else None,
             headers={**_sent_on(asked.headers), "Accept-Encoding": "identity", **self._key},
             allow_redirects=False,  # a redirect would carry the key somewhere else
             proxy=self._proxy,

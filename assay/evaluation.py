@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from assay.agents.opening import open_agent
 from assay.agents.protocol import Agent, AgentResult, Order
+from assay.agents.proxy.measured import DIFFERS, NOT_SEEN
 from assay.checks import Observed, assess
 from assay.golden import GoldenTask
 from assay.ledger import Ledger
@@ -90,6 +91,26 @@ class Evaluation:
     def settle(self, prompt_ids: Collection[str]) -> None:
         """Make no more runs of these candidates: they have their verdicts."""
         self._settled.update(prompt_ids)
+
+    def warnings(self) -> Iterator[str]:
+        """What there is to say of the runs' figures, once for all of them."""
+        notes = [
+            [str(each["note"]) for each in run.trace if "note" in each]
+            for run in self._finished.values()
+        ]
+        unmeasured = sum(NOT_SEEN in noted for noted in notes)
+        differing = [note for noted in notes for note in noted if note.startswith(DIFFERS)]
+        of_all = f"of {len(notes)} runs"
+        if unmeasured:
+            yield (
+                f"{unmeasured} {of_all} sent no request through the proxy: what they used is"
+                " unknown; does the agent use the base URL that it is given?"
+            )
+        if differing:
+            yield (
+                f"{len(differing)} {of_all} report other figures than the proxy has counted; its"
+                f" own are stored. In one of them, {differing[0]}"
+            )
 
     def _candidate_ids(self) -> list[str]:
         return [prompt.prompt_id for prompt in self.plan.candidates]

@@ -9,6 +9,9 @@ from assay.addresses import HttpUrl
 from assay.validation import Section, refusal
 from assay.variables import VariableName
 
+KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+"""Where the providers' own clients look for their keys."""
+
 
 def _without_query(url: str) -> str:
     if urlsplit(url).query or urlsplit(url).fragment:
@@ -32,3 +35,8 @@ class ProxySection(Section):
     `OPENAI_API_KEY` or `ANTHROPIC_API_KEY`."""
     silence_s: Annotated[float, Field(gt=0)] = 600.0
     """A provider that sends nothing for so many seconds is asked again."""
+
+    @property
+    def key_variable(self) -> str:
+        """Where the real key is."""
+        return self.api_key_env or KEY_VARIABLES[self.provider]

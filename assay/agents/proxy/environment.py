@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assay.errors import InputError
-from assay.proxy_section import ProxySection
+from assay.proxy_section import KEY_VARIABLES, ProxySection
 
 BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
-KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 PLACEHOLDER_KEY = "sk-assay-proxy"
 """Clients want a key to send; this one opens nothing."""
 _NO_PROXY = ("NO_PROXY", "no_proxy")
@@ -19,7 +18,7 @@ def real_key(section: ProxySection, environ: Mapping[str, str], *, path: Path) -
     Raises:
         InputError: It is needed and not set, or cannot be sent.
     """
-    variable = section.api_key_env or KEY_VARIABLES[section.provider]
+    variable = section.key_variable
     key = environ.get(variable, "").strip()
     is_needed = section.api_key_env is not None or section.base_url is None
     if (is_needed and not key) or not key.isprintable():
@@ -43,7 +42,7 @@ def agents_environment(
         key: The real one.
         base_url: What clients take for the provider.
     """
-    hidden = {section.api_key_env, KEY_VARIABLES[section.provider]}
+    hidden = {section.key_variable, KEY_VARIABLES[section.provider]}
     kept = {
         name: value
         for name, value in environ.items()

@@ -415,7 +415,10 @@ AGENT = SAMPLE + "agent:\n"
             "agent.kind must be one of 'builtin', 'python', 'http', 'command', not 'pyton'",
         ),
         ("  kind: python\n", "agent has no 'entrypoint'\n  mend: add it, such as \"entrypoint\""),
-        ("  kind: python\n  tools: a.py\n", "unknown key 'tools'\n  mend: use one of: model, kind"),
+        (
+            "  kind: python\n  tools: a.py\n",
+            "unknown key 'tools'\n  mend: use one of: model, proxy",
+        ),
         ("  entrypoint: a:b\n", "unknown key 'entrypoint'\n"),
         ("  kind: python\n  entrypoint: agent.py\n", "agent.entrypoint is not package.module:fun"),
         ("  kind: command\n  command: []\n", "agent.command must not be empty"),

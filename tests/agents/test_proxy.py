@@ -10,6 +10,7 @@ import pytest
 
 from assay.agents.protocol import AgentResult
 from assay.agents.proxy.exchange import Answered
+from assay.agents.proxy.openai_chat import OpenAIChat
 from assay.agents.proxy.upstream import Asked
 from assay.backoff import Backoff
 from assay.models import retries
@@ -41,6 +42,9 @@ class Told:
 
     def __init__(self) -> None:
         self.turns = [Turn(text="hello")]
+        self._at = 0
+
+    def again(self) -> None:
         self._at = 0
 
     def __call__(self, body: Any) -> Turn:
@@ -528,3 +532,69 @@ async def test_every_exchange_is_told_in_whole(shop: Shop, told: Told) -> None:
     ]  # fmt: skip
     assert answered.content.endswith(b"data: [DONE]\n\n")
     assert KEY not in repr(kept)
+
+
+async def test_what_is_no_generation_is_no_failure_of_the_run(shop: Shop) -> None:
+    """An agent that asks whether a model is there, and goes on without it."""
+
+    async def does(client: Client) -> AgentResult:
+        await client.post(**CHAT)
+        async with client.session.get(f"{client.base_url}/models/none") as answer:
+            assert answer.status == 404
+        return finished()
+
+    result = await shop.run(does)
+    assert (result.stop_reason, result.total_tokens) == ("finish", 120)
+
+
+async def test_too_little_for_what_the_api_takes_is_spent(shop: Shop, told: Told) -> None:
+    """A limit below the API's own least would be the provider's 400, and the agent's fault."""
+    told.turns = [Turn(text="a", tokens=(400, 90))]
+
+    async def does(client: Client) -> AgentResult:
+        assert (await client.post("/responses", input="hi")).status == 200
+        assert (await client.post("/responses", input="hi")).status == 429
+        return finished()
+
+    result = await shop.run(does, max_tokens=500)
+    assert (result.stop_reason, result.steps) == ("max_tokens", 1)
+
+
+async def test_thinking_leaves_room_for_the_answer(shop: Shop) -> None:
+    """Anthropic refuses a budget for thinking that is not below the limit."""
+    thinks = {"type": "enabled", "budget_tokens": 8000}
+
+    async def does(client: Client) -> AgentResult:
+        await client.post("/messages", messages=HI, max_tokens=9000, thinking=thinks)
+        return finished()
+
+    await shop.run(does, max_tokens=3000)
+    body = shop.provider.asked[0].body
+    assert (body["max_tokens"], body["thinking"]["budget_tokens"]) == (3000, 2999)
+
+
+async def test_rubbish_from_a_provider_breaks_nothing(shop: Shop, told: Told) -> None:
+    """Shapes that nobody expects, half characters, names without end: unknown, and on."""
+    strange = [
+        b"", b"[]", b"{", b'{"choices": 7, "usage": [1]}', b'{"usage": {"prompt_tokens": -1}}',
+        b'{"choices": [{"message": {"tool_calls": [{"function": {"name": "\\ud800",'
+        b' "arguments": {}}}, 3]}}], "usage": {"prompt_tokens": true, "completion_tokens": 1e9}}',
+    ]  # fmt: skip
+    for kind in ("application/json", "text/event-stream"):
+        head, tail = (b"data: ", b"\n\n") if "event" in kind else (b"", b"")
+        told.turns = [
+            Turn(body=head + each + tail, headers={"Content-Type": kind}) for each in strange
+        ]
+        told.again()
+        result = await shop.run(times(len(strange)))
+        assert (result.steps, result.total_tokens) == (len(strange), None)
+        assert all(call.tool.encode() is not None for call in result.calls)
+
+
+async def test_parallel_calls_that_share_an_index_are_told_apart() -> None:
+    """As some servers that only resemble OpenAI stream them."""
+    assembly = OpenAIChat().assembly()
+    for id_, name in (("a", "kb"), ("b", "mail")):
+        call = {"index": 0, "id": id_, "function": {"name": name, "arguments": "{}"}}
+        assembly.take({"choices": [{"delta": {"tool_calls": [call]}}]})
+    assert OpenAIChat().read(assembly.message).calls == (("kb", "{}"), ("mail", "{}"))

@@ -18,15 +18,18 @@ class AnthropicMessages:
         """The API wants it in every request."""
         return count_of(body.get("max_tokens"))
 
-    def limit_output(self, body: Json, most: int, *, host: str) -> bool:  # noqa: ARG002
+    def least_output(self, body: Json) -> int:
+        """A token after the shortest thinking, where the agent wants any."""
+        thinks = count_of(within(body, "thinking", "budget_tokens")) is not None
+        return LEAST_THINKING + 1 if thinks else 1
+
+    def limit_output(self, body: Json, most: int, *, host: str) -> None:  # noqa: ARG002
         """Thinking must leave room for the answer."""
         asked = self.wanted_output(body)
         limit = body["max_tokens"] = most if asked is None else min(asked, most)
         thinking = count_of(within(body, "thinking", "budget_tokens"))
         if thinking is not None and thinking >= limit:
             body["thinking"]["budget_tokens"] = limit - 1
-            return limit - 1 >= LEAST_THINKING
-        return True
 
     def inject(self, body: Json, prompt: str) -> None:
         """`system`, with what the agent says about caching it."""
@@ -55,7 +58,7 @@ class AnthropicMessages:
         return Reply(
             usage=_usage(message.get("usage")),
             calls=tuple(
-                (text_of(block.get("name")), json.dumps(block.get("input"), ensure_ascii=False))
+                (text_of(block.get("name")), _written(block.get("input")))
                 for block in blocks
                 if block.get("type") == "tool_use"
             ),
@@ -115,6 +118,10 @@ class MessageAssembly:
             told = {name: amount for name, amount in usage.items() if amount is not None}
             before = self.message.get("usage") or self._first_usage
             self.message["usage"] = {**(before if isinstance(before, dict) else {}), **told}
+
+
+def _written(given: Any) -> str:
+    return text_of(json.dumps(given, ensure_ascii=False))
 
 
 def _parsed(written: str) -> Any:

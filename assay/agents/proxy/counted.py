@@ -15,6 +15,9 @@ from assay.models.prices import Price
 from assay.records import StopReason
 
 MAX_TRACED_ARGUMENTS = 10_000
+MAX_TOOLS = 1_000
+OTHER_TOOLS = "(others)"
+"""Of a model that makes up more names than anybody has tools."""
 
 
 class Spent(Exception):
@@ -67,16 +70,17 @@ class CountedRun:
     _one_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def place(self, wanted: int | None) -> AsyncIterator[Place]:
+    async def place(self, wanted: int | None, *, least: int) -> AsyncIterator[Place]:
         """Room for one request, waited for while others of the run may use up what is left.
 
         Args:
             wanted: Output tokens that the agent asks for at most; None where it does not say.
+            least: The lowest limit on them that the API takes.
 
         Raises:
             Spent: There is none, and will be none.
         """
-        while (place := self._room(wanted)) is None:
+        while (place := self._room(wanted, least)) is None:
             await self._one_ended.wait()
         self._open.add(place)
         self._begun += 1
@@ -90,7 +94,7 @@ class CountedRun:
         self._one_ended.set()  # all that wait look again
         self._one_ended = asyncio.Event()
 
-    def _room(self, wanted: int | None) -> Place | None:
+    def _room(self, wanted: int | None, least: int) -> Place | None:
         if self.stop is None:
             self.stop = self.meter.before_request()
         if self.stop is not None:
@@ -103,17 +107,19 @@ class CountedRun:
         if (left := self.meter.output_tokens_left()) is None:
             return Place(self._begun)
         left -= sum(place.reserved or 0 for place in self._open)
-        if left < 1:
+        if left < least and not n_open:
+            self.stop = self._scarce()
+            raise Spent(self.stop)
+        if left < least:
             return None
         return Place(self._begun, left, left if wanted is None else min(left, wanted))
 
-    def spend(self) -> Spent:
-        """Too little is left for any answer."""
+    def _scarce(self) -> StopReason:
+        """What too little is left of, where the meter still sees some."""
         limit, used = self.meter.budgets.max_tokens, self.meter.total_tokens
         left = None if limit is None or used is None else limit - used
         is_tokens = left is not None and left <= (self.meter.output_tokens_left() or 0)
-        self.stop = self.stop or (StopReason.MAX_TOKENS if is_tokens else StopReason.MAX_SPEND)
-        return Spent(self.stop)
+        return StopReason.MAX_TOKENS if is_tokens else StopReason.MAX_SPEND
 
     def use_model(self, name: str) -> None:
         """The next request is to this model.
@@ -127,9 +133,16 @@ class CountedRun:
             raise Spent(self.stop)
         self.meter.cost = price.of_tokens
 
+    def count_lost(self, place: Place, model: str) -> None:
+        """Add an answer that did not come, or not in whole: what it has used is unknown."""
+        failure = self.failure
+        self.count(place, model, Reply())
+        self.failure = failure
+
     def count(self, place: Place, model: str, reply: Reply) -> None:
         """Add one answer; one without usage makes what is not said unknown."""
         self._release(place)
+        self.failure = None
         stop = self.meter.count_request(self._use(model, reply))
         for tool, arguments in reply.calls:
             self._count_call(tool[:MAX_NAME_CHARS], arguments)
@@ -139,10 +152,11 @@ class CountedRun:
             stop = stop or self.meter.used_up()
         self.stop = self.stop or stop
 
-    def fail(self, words: str) -> None:
+    def fail(self, words: str, *, counts: bool = True) -> None:
         """One request failed, which was the provider's doing."""
-        self.failure = words
         self.failures += 1
+        if counts:
+            self.failure = words
 
     def _use(self, model: str, reply: Reply) -> RequestUse:
         usage = reply.usage
@@ -155,9 +169,11 @@ class CountedRun:
         )
 
     def _count_call(self, tool: str, arguments: str) -> None:
-        self.meter.count_call(tool, arguments)
+        if tool not in self.meter.by_tool and len(self.meter.by_tool) >= MAX_TOOLS:
+            tool = OTHER_TOOLS
+        kept = arguments[:MAX_TRACED_ARGUMENTS]
+        self.meter.count_call(tool, kept)
         if len(self.calls) < MAX_TRACED_CALLS:
-            kept = arguments[:MAX_TRACED_ARGUMENTS]
             self.calls.append(ToolCall(tool=tool, arguments=kept, outcome=REQUESTED))
 
 

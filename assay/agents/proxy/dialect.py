@@ -50,8 +50,11 @@ class Dialect(Protocol):
     def wanted_output(self, body: Json) -> int | None:
         """Most tokens that the agent wants as an answer; None where it does not say."""
 
-    def limit_output(self, body: Json, most: int, *, host: str) -> bool:
-        """Bring the limit down to `most`; False where the API takes none as low as that."""
+    def least_output(self, body: Json) -> int:
+        """The lowest limit that the API takes."""
+
+    def limit_output(self, body: Json, most: int, *, host: str) -> None:
+        """Bring the limit down to `most`."""
 
     def inject(self, body: Json, prompt: str) -> None:
         """Put `prompt` in place of the request's system prompt."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assay.errors import InputError
+from assay.models.endpoint import MIN_SECRET_BYTES
 from assay.proxy_section import KEY_VARIABLES, ProxySection
 
 BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
@@ -42,11 +43,12 @@ def agents_environment(
         key: The real one.
         base_url: What clients take for the provider.
     """
+    is_secret = len(key) >= MIN_SECRET_BYTES  # a shorter one is part of ordinary words
     hidden = {section.key_variable, KEY_VARIABLES[section.provider]}
     kept = {
         name: value
         for name, value in environ.items()
-        if name not in hidden and not (key and key in value)
+        if name not in hidden and not (is_secret and key in value)
     }
     past = {name: ",".join(filter(None, [kept.get(name), "127.0.0.1"])) for name in _NO_PROXY}
     return kept | past | line_environment(section, base_url)

@@ -50,6 +50,10 @@ class TooLong(Exception):
     """The answer is longer than is read."""
 
 
+class HungUp(Exception):
+    """The agent does not wait for an answer any more, so that none is asked for."""
+
+
 class Refused(ModelHTTPError):
     """The provider refused; what it said is passed on, if no other try helps.
 
@@ -75,42 +79,41 @@ class Exchange:
     dialect: Dialect
     asked: Callable[[int | None, Json], Asked]
     """The request as it is sent on, of its number and its body."""
+    counts: bool
+    """Whether it is for a model's answer."""
     max_attempts: int
     on_exchange: OnExchange | None
     was_sent: bool = False
     was_counted: bool = False
 
-    async def pass_on(
-        self, request: web.Request, body: Json, *, counts: bool
-    ) -> web.StreamResponse:
+    async def pass_on(self, request: web.Request, body: Json) -> web.StreamResponse:
         """Answer the agent.
 
         Args:
             request: The agent's.
             body: What it is in JSON, as far as it is.
-            counts: Whether it is for a model's answer.
 
         Raises:
             Spent: A budget is used up.
         """
         model = text_of(body.get("model"))
-        if not counts:
+        if not self.counts:
             return await self._answered(request, body, model, NO_PLACE, hides=False)
         self.run.use_model(model)
-        async with self.run.place(self.dialect.wanted_output(body)) as place:
+        dialect = self.dialect
+        wanted, least = dialect.wanted_output(body), dialect.least_output(body)
+        async with self.run.place(wanted, least=least) as place:
             hides = self._change(body, place)
             try:
                 return await self._answered(request, body, model, place, hides=hides)
             finally:
-                if self.was_sent and not self.was_counted:  # nobody knows what it has used
-                    self._count(place, model, Reply())
+                if self.was_sent and not self.was_counted:
+                    self.run.count_lost(place, model)
 
     def _change(self, body: Json, place: Place) -> bool:
         """Put the limits and the prompt in; whether an event is to be kept from the agent."""
-        if place.most_output is not None and not self.dialect.limit_output(
-            body, place.most_output, host=self.upstream.host
-        ):
-            raise self.run.spend()
+        if place.most_output is not None:
+            self.dialect.limit_output(body, place.most_output, host=self.upstream.host)
         if self.run.injects:
             self.dialect.inject(body, self.run.prompt)
         return self.dialect.ask_for_usage(body)
@@ -122,7 +125,7 @@ class Exchange:
         async with AsyncExitStack() as open_answer:
             try:
                 (answer, content), tries = await with_retries(
-                    lambda: self._ask(asked, open_answer),
+                    lambda: self._ask(request, asked, open_answer),
                     attempts=self.max_attempts,
                     waiting=self.run.watch.waiting,
                 )
@@ -130,7 +133,10 @@ class Exchange:
                 return self._refused(refused)
             except (aiohttp.ClientError, OSError) as error:
                 return self._unreachable(error)
+            except HungUp:
+                return web.Response(status=408)
             except TooLong:
+                self.run.fail("its answer is too long", counts=self.counts)
                 return self._said(502, "answer_too_long", "the provider's answer is too long")
             self.run.attempts = max(self.run.attempts, tries)
             if content is None:
@@ -139,9 +145,13 @@ class Exchange:
             self._read(asked, answer, content, model, place)
             return web.Response(status=answer.status, headers=answer.headers, body=content)
 
-    async def _ask(self, asked: Asked, stack: AsyncExitStack) -> tuple[Answer, bytes | None]:
+    async def _ask(
+        self, request: web.Request, asked: Asked, stack: AsyncExitStack
+    ) -> tuple[Answer, bytes | None]:
         """Ask once; an answer that is no stream is read to its end."""
         await stack.aclose()  # what an earlier try has left open
+        if request.transport is None or request.transport.is_closing():
+            raise HungUp
         self.was_sent = True
         try:
             answer = await stack.enter_async_context(self.upstream.answer(asked))
@@ -160,18 +170,17 @@ class Exchange:
 
     def _read(self, asked: Asked, answer: Answer, content: bytes, model: str, place: Place) -> None:
         message = parsed(content) or {}
-        self.run.failure = None
         self._count(place, model, self.dialect.read(message))
         self.tell(asked, answer, content, message)
 
     def _count(self, place: Place, model: str, reply: Reply) -> None:
         self.was_counted = True
-        if place is not NO_PLACE:
+        if self.counts:
             self.run.count(place, model, reply)
 
     def tell(self, asked: Asked, answer: Answer, content: bytes, message: Json) -> None:
         """Hand the exchange to whoever keeps it."""
-        if self.on_exchange is not None and asked.step is not None:
+        if self.on_exchange is not None and self.counts:
             kind = _content_type(answer)
             told = Answered(
                 status=answer.status, content_type=kind, content=content, message=message
@@ -180,13 +189,15 @@ class Exchange:
 
     def _refused(self, refused: Refused) -> web.Response:
         if is_infrastructure(refused):
-            self.run.fail(f"HTTP {refused.status_code}: {refused.body}"[:MAX_ERROR_CHARS])
+            words = f"HTTP {refused.status_code}: {refused.body}"[:MAX_ERROR_CHARS]
+            self.run.fail(words, counts=self.counts)
         status = refused.status_code if refused.status_code >= 400 else 502
         headers = {**refused.answer.headers, **NOT_AGAIN}
         return web.Response(status=status, headers=headers, body=refused.content)
 
     def _unreachable(self, error: Exception) -> web.Response:
-        self.run.fail(f"no answer ({type(error).__name__})")  # its own words hold the address
+        words = f"no answer ({type(error).__name__})"  # its own words hold the address
+        self.run.fail(words, counts=self.counts)
         return self._said(502, "provider_unreachable", "the provider does not answer")
 
     def _said(self, status: int, code: str, words: str) -> web.Response:
@@ -225,7 +236,8 @@ class _Stream:
                 await _write(response, self._feed(chunk))
             await _write(response, self._end())
         except (aiohttp.ClientError, OSError, TooLong) as error:
-            run.fail(f"the stream broke off ({type(error).__name__})")
+            words = f"the stream broke off ({type(error).__name__})"
+            run.fail(words, counts=self._exchange.counts)
             if request.transport is not None:
                 request.transport.abort()
         return response
@@ -264,11 +276,9 @@ class _Stream:
         if exchange.was_counted:
             return
         message = self._assembly.message
+        exchange._count(self._place, self._model, exchange.dialect.read(message))
         if self._assembly.has_failed:
             exchange.run.fail("it failed within the stream")
-        else:
-            exchange.run.failure = None
-        exchange._count(self._place, self._model, exchange.dialect.read(message))
         exchange.tell(self._asked, self._answer, b"".join(self._kept or ()), message)
 
 
@@ -278,12 +288,12 @@ async def _write(response: web.StreamResponse, chunk: bytes) -> None:
 
 
 async def _read(answer: Answer, max_bytes: int) -> bytes | None:
-    chunks: list[bytes] = []
+    content = bytearray()
     async for chunk in answer.chunks:
-        chunks.append(chunk)
-        if sum(map(len, chunks)) > max_bytes:
+        content += chunk
+        if len(content) > max_bytes:
             return None
-    return b"".join(chunks)
+    return bytes(content)
 
 
 def _content_type(answer: Answer) -> str:

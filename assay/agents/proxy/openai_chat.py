@@ -19,7 +19,11 @@ class OpenAIChat:
         wanted = [each for name in _LIMITS if (each := count_of(body.get(name))) is not None]
         return min(wanted) * _choices(body) if wanted else None
 
-    def limit_output(self, body: Json, most: int, *, host: str) -> bool:
+    def least_output(self, body: Json) -> int:
+        """A token for each choice."""
+        return _choices(body)
+
+    def limit_output(self, body: Json, most: int, *, host: str) -> None:
         """Each choice may be as long; newer models of OpenAI know the longer name only."""
         each = most // _choices(body)
         given = [name for name in _LIMITS if body.get(name) is not None]
@@ -27,7 +31,6 @@ class OpenAIChat:
         for name in given or (_LIMITS[:1] if own else _LIMITS[1:]):
             asked = count_of(body.get(name))
             body[name] = each if asked is None else min(asked, each)
-        return each >= 1
 
     def inject(self, body: Json, prompt: str) -> None:
         """The first system or developer message becomes the prompt."""

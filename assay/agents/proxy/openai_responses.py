@@ -22,11 +22,15 @@ class OpenAIResponses:
         """One name, one answer."""
         return count_of(body.get("max_output_tokens"))
 
-    def limit_output(self, body: Json, most: int, *, host: str) -> bool:  # noqa: ARG002
-        """Not below what the API takes."""
+    def least_output(self, body: Json) -> int:
+        """The API says so; an agent that asks for less is refused by it."""
+        wanted = self.wanted_output(body)
+        return LEAST_OUTPUT if wanted is None else min(LEAST_OUTPUT, wanted)
+
+    def limit_output(self, body: Json, most: int, *, host: str) -> None:  # noqa: ARG002
+        """One name, one answer."""
         asked = self.wanted_output(body)
         body["max_output_tokens"] = most if asked is None else min(asked, most)
-        return most >= LEAST_OUTPUT or (asked is not None and asked <= most)
 
     def inject(self, body: Json, prompt: str) -> None:
         """`instructions`, unless the agent has its system prompt among the input."""

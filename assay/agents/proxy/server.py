@@ -39,7 +39,8 @@ _DIALECTS: dict[str, Dialect] = {
     "/messages": AnthropicMessages(),
 }
 UNREAD: Dialect = Unread()
-_CLIMBS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|%2f|\\|%5c", re.IGNORECASE)
+_CUT = r"/|%2f|\\|%5c"
+_CLIMBS = re.compile(rf"(?:^|{_CUT})(?:\.|%2e){{1,2}}(?:$|{_CUT})", re.IGNORECASE)
 """A path that leads out of the base address."""
 
 
@@ -163,11 +164,12 @@ class Proxy:
             upstream=self._upstream,
             dialect=dialect,
             asked=partial(_asked, run.counted.run_id, request, path, content),
+            counts=counts,
             max_attempts=self._max_attempts,
             on_exchange=self._on_exchange,
         )
         try:
-            return await exchange.pass_on(request, body or {}, counts=counts)
+            return await exchange.pass_on(request, body or {})
         except Spent as spent:
             return self._spent(dialect, spent.stop_reason)
 

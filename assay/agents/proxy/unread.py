@@ -21,9 +21,12 @@ class Unread:
         """Unknown."""
         return None
 
-    def limit_output(self, body: Json, most: int, *, host: str) -> bool:  # noqa: ARG002
+    def least_output(self, body: Json) -> int:  # noqa: ARG002
+        """Unknown."""
+        return 1
+
+    def limit_output(self, body: Json, most: int, *, host: str) -> None:
         """It has no limit that is known."""
-        return True
 
     def inject(self, body: Json, prompt: str) -> None:
         """There is no place for it."""

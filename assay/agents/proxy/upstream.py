@@ -19,8 +19,8 @@ _HOP_BY_HOP = frozenset({
     "te", "trailer", "transfer-encoding", "upgrade",
 })  # fmt: skip
 _NOT_SENT_ON = _HOP_BY_HOP | {
-    "host", "content-length", "accept-encoding", "expect", "cookie", "forwarded",
-    "authorization", "x-api-key", "api-key", "x-goog-api-key",
+    "host", "content-length", "content-encoding", "accept-encoding", "expect", "cookie",
+    "forwarded", "authorization", "x-api-key", "api-key", "x-goog-api-key",
 }  # fmt: skip
 """The agent's own: the connection's, and what it takes for its key."""
 _NOT_SENT_BACK = _HOP_BY_HOP | {

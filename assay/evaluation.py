@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from assay.agents.opening import open_agent
 from assay.agents.protocol import Agent, AgentResult, Order
-from assay.agents.proxy.measured import DIFFERS, NOT_SEEN
+from assay.agents.proxy.measured import warnings_about
 from assay.checks import Observed, assess
 from assay.golden import GoldenTask
 from assay.ledger import Ledger
@@ -93,24 +93,8 @@ class Evaluation:
         self._settled.update(prompt_ids)
 
     def warnings(self) -> Iterator[str]:
-        """What there is to say of the runs' figures, once for all of them."""
-        notes = [
-            [str(each["note"]) for each in run.trace if "note" in each]
-            for run in self._finished.values()
-        ]
-        unmeasured = sum(NOT_SEEN in noted for noted in notes)
-        differing = [note for noted in notes for note in noted if note.startswith(DIFFERS)]
-        of_all = f"of {len(notes)} runs"
-        if unmeasured:
-            yield (
-                f"{unmeasured} {of_all} sent no request through the proxy: what they used is"
-                " unknown; does the agent use the base URL that it is given?"
-            )
-        if differing:
-            yield (
-                f"{len(differing)} {of_all} report other figures than the proxy has counted; its"
-                f" own are stored. In one of them, {differing[0]}"
-            )
+        """What there is to say of the figures of all runs together."""
+        return warnings_about(self._finished.values())
 
     def _candidate_ids(self) -> list[str]:
         return [prompt.prompt_id for prompt in self.plan.candidates]

@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from assay.agents.proxy.measured import DIFFERS, NOT_SEEN, warnings_about
+from assay.records import RunRecord
 from tests.commands import Assay
 from tests.fakes.provider import Counted, Provider, Turn, in_a_thread
 from tests.test_own_agents import copied, evaluated
@@ -126,3 +128,30 @@ def test_the_anthropic_example_is_measured_and_judged(provider: Provider, tmp_pa
     systems = {json.dumps(asked.body["system"]) for asked in provider.asked}
     assert len(systems) == 2
     assert not any("lamp shop" in system for system in systems)
+
+
+def test_what_the_proxy_did_not_see_is_said(provider: Provider, tmp_path: Path) -> None:
+    """An agent that goes past the proxy, or counts otherwise, must not pass for measured."""
+    folder = copied("anthropic_python_agent", tmp_path)
+    (folder / "agent.py").write_text(
+        "def answer(question): return {'output': 'tracking, 45 days', 'total_tokens': 0}"
+    )
+    runs, look = evaluated(folder, twins(provider), "desk:v2")
+    assert {run.total_tokens for run in runs} == {run.tool_calls for run in runs} == {None}
+    assert {run.error for run in runs} == {NOT_SEEN}
+    assert [run.trace for run in runs] == [[{"note": NOT_SEEN}]] * len(runs)
+    assert look.judgement.verdict == "inconclusive"
+    (warning,) = warnings_about(runs)
+    assert warning.startswith("12 of 12 runs sent no request through the proxy")
+
+
+def test_other_figures_than_the_proxys_are_said_once() -> None:
+    """For all runs together, with one of them as the example."""
+    note = f"{DIFFERS} steps 2; the proxy has counted 3"
+    runs = [RunRecord.model_construct(trace=[{"note": note}]) for _ in range(2)]
+    runs.append(RunRecord.model_construct(trace=[{"tool": "a", "outcome": "requested"}]))
+    (warning,) = warnings_about(runs)
+    assert warning == (
+        "2 of 3 runs report other figures than the proxy has counted; its own are stored. In one"
+        " of them, the agent says steps 2; the proxy has counted 3"
+    )

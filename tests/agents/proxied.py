@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from assay.agents.protocol import Agent, AgentResult, Order
-from assay.agents.proxy.exchange import OnExchange
+from assay.agents.proxy.answers import OnExchange
 from assay.agents.proxy.proxied import open_proxied
 from assay.agents.proxy.upstream import Upstream
 from assay.config import Config

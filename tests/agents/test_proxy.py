@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from assay.agents.protocol import AgentResult
-from assay.agents.proxy.exchange import Answered
+from assay.agents.proxy.answers import Answered
 from assay.agents.proxy.openai_chat import OpenAIChat
 from assay.agents.proxy.upstream import Asked
 from assay.backoff import Backoff

@@ -70,17 +70,18 @@ class CountedRun:
     _one_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def place(self, wanted: int | None, *, least: int) -> AsyncIterator[Place]:
+    async def place(self, model: str, wanted: int | None, *, least: int) -> AsyncIterator[Place]:
         """Room for one request, waited for while others of the run may use up what is left.
 
         Args:
+            model: Its name.
             wanted: Output tokens that the agent asks for at most; None where it does not say.
             least: The lowest limit on them that the API takes.
 
         Raises:
             Spent: There is none, and will be none.
         """
-        while (place := self._room(wanted, least)) is None:
+        while (place := self._room(model, wanted, least)) is None:
             await self._one_ended.wait()
         self._open.add(place)
         self._begun += 1
@@ -94,9 +95,8 @@ class CountedRun:
         self._one_ended.set()  # all that wait look again
         self._one_ended = asyncio.Event()
 
-    def _room(self, wanted: int | None, least: int) -> Place | None:
-        if self.stop is None:
-            self.stop = self.meter.before_request()
+    def _room(self, model: str, wanted: int | None, least: int) -> Place | None:
+        self.stop = self.stop or self._spent(model)
         if self.stop is not None:
             raise Spent(self.stop)
         budgets, n_open = self.meter.budgets, len(self._open)
@@ -121,17 +121,13 @@ class CountedRun:
         is_tokens = left is not None and left <= (self.meter.output_tokens_left() or 0)
         return StopReason.MAX_TOKENS if is_tokens else StopReason.MAX_SPEND
 
-    def use_model(self, name: str) -> None:
-        """The next request is to this model.
-
-        Raises:
-            Spent: It has no price, so that a limit on the spend could not be held.
-        """
-        price = self.price_of(name)
+    def _spent(self, model: str) -> StopReason | None:
+        """The budget that forbids a request to this model, if any."""
+        price = self.price_of(model)
         if self.meter.budgets.max_spend_usd is not None and not price.is_known:
-            self.stop = self.stop or StopReason.MAX_SPEND
-            raise Spent(self.stop)
+            return StopReason.MAX_SPEND  # a limit that cannot be checked allows nothing
         self.meter.cost = price.of_tokens
+        return self.meter.before_request()
 
     def count_lost(self, place: Place, model: str) -> None:
         """Add an answer that did not come, or not in whole: what it has used is unknown."""

@@ -10,9 +10,9 @@ import aiohttp
 
 from assay.agent_sections import ForeignSection
 from assay.agents.protocol import Agent, AgentResult, Line, Order
+from assay.agents.proxy.answers import OnExchange
 from assay.agents.proxy.counted import CountedRun
 from assay.agents.proxy.environment import agents_environment, line_environment, real_key
-from assay.agents.proxy.exchange import OnExchange
 from assay.agents.proxy.measured import measured
 from assay.agents.proxy.server import Proxy
 from assay.agents.proxy.upstream import Provider, Upstream, base_url_of

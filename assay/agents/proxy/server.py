@@ -12,16 +12,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from assay.agents.proxy.answers import OnExchange, error_response, parsed
 from assay.agents.proxy.anthropic_messages import AnthropicMessages
 from assay.agents.proxy.counted import CountedRun, Spent
 from assay.agents.proxy.dialect import Dialect, Json
-from assay.agents.proxy.exchange import (
-    BUDGET_EXCEEDED,
-    Exchange,
-    OnExchange,
-    error_response,
-    parsed,
-)
+from assay.agents.proxy.exchange import Exchange
 from assay.agents.proxy.openai_chat import OpenAIChat
 from assay.agents.proxy.openai_responses import OpenAIResponses
 from assay.agents.proxy.unread import Unread, generates
@@ -29,6 +24,7 @@ from assay.agents.proxy.upstream import Asked, Upstream
 from assay.proxy_section import ProxySection
 from assay.records import StopReason
 
+BUDGET_EXCEEDED = "budget_exceeded"
 MAX_REQUEST_BYTES = 20_000_000
 GRACE_S = 2.0
 """For the ends of streams whose agent did not wait for them."""
@@ -159,17 +155,20 @@ class Proxy:
         body = parsed(content)
         if body is None and dialect is not UNREAD:
             return self._no(HTTPStatus.BAD_REQUEST, "the body is no JSON object")
+        sent_on = partial(_asked, run.counted.run_id, request, path, content)
         exchange = Exchange(
             run=run.counted,
             upstream=self._upstream,
             dialect=dialect,
-            asked=partial(_asked, run.counted.run_id, request, path, content),
+            request=request,
+            body=body or {},
+            asked=sent_on,
             counts=counts,
             max_attempts=self._max_attempts,
             on_exchange=self._on_exchange,
         )
         try:
-            return await exchange.pass_on(request, body or {})
+            return await exchange.pass_on()
         except Spent as spent:
             return self._spent(dialect, spent.stop_reason)
 

@@ -12,8 +12,8 @@ from aiohttp import ClientSession, web
 
 from assay.errors import InputError
 from assay.models.local import find_local_model, serve_locally
-from tests.agents.proxied import KEY, PRICES
 from tests.fakes.provider import Provider, Turn
+from tests.fakes.proxied import KEY, PRICES
 from tests.fakes.workshop import Workshop
 
 ASKS = """

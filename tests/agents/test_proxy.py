@@ -10,13 +10,15 @@ import pytest
 
 from assay.agents.protocol import AgentResult
 from assay.agents.proxy.answers import Answered
+from assay.agents.proxy.environment import agents_environment
 from assay.agents.proxy.openai_chat import OpenAIChat
 from assay.agents.proxy.upstream import Asked
 from assay.backoff import Backoff
 from assay.models import retries
 from assay.prompts import system_prompt
-from tests.agents.proxied import KEY, Client, Got, Shop, finished
+from assay.proxy_section import ProxySection
 from tests.fakes.provider import Provider, Turn
+from tests.fakes.proxied import KEY, Client, Got, Shop, finished
 from tests.fakes.workshop import PROMPT, Workshop
 
 HI = [{"role": "user", "content": "hi"}]
@@ -598,3 +600,26 @@ async def test_parallel_calls_that_share_an_index_are_told_apart() -> None:
         call = {"index": 0, "id": id_, "function": {"name": name, "arguments": "{}"}}
         assembly.take({"choices": [{"delta": {"tool_calls": [call]}}]})
     assert OpenAIChat().read(assembly.message).calls == (("kb", "{}"), ("mail", "{}"))
+
+
+async def test_a_provider_that_keeps_silent_is_asked_again(shop: Shop, told: Told) -> None:
+    """One request in fifty that is never answered must not cost the run."""
+    shop.keys["proxy"] = {"silence_s": 0.2}
+    told.turns = [Turn(fault="hang"), Turn(text="a")]
+    result = await shop.run(times(1), attempts=2)
+    assert (result.stop_reason, result.attempts, result.total_tokens) == ("finish", 2, 120)
+
+
+@pytest.mark.parametrize("key", ["x", KEY])
+def test_the_agents_environment_is_ours_without_the_key(key: str) -> None:
+    """Under any name; a placeholder such as `x` is part of many a value that has to stay."""
+    section = ProxySection(provider="openai", api_key_env="TEAM_KEY")
+    ours = {"PATH": "/usr/xbin", "TEAM_KEY": key, "OPENAI_API_KEY": "other", "no_proxy": "a"}
+    hers = agents_environment(
+        section, ours | {"COPY": f"Bearer {KEY}"}, key=key, base_url="http://127.0.0.1:1/v1"
+    )
+    assert hers["PATH"] == "/usr/xbin"
+    assert ("COPY" in hers) == (key == "x")
+    assert "TEAM_KEY" not in hers
+    assert hers["OPENAI_API_KEY"] == "sk-assay-proxy"
+    assert (hers["no_proxy"], hers["OPENAI_BASE_URL"]) == ("a,127.0.0.1", "http://127.0.0.1:1/v1")

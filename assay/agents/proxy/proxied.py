@@ -95,12 +95,7 @@ class Prices:
 
     def of(self, model: str) -> Price:
         """Unknown where nobody has priced it."""
-        return self.table.price_of(model, _price_ref(self.base_url, model))
-
-
-@lru_cache(maxsize=64)
-def _price_ref(base_url: str, model: str) -> str | None:
-    return price_ref_at(base_url, model)
+        return self.table.price_of(model, price_ref_at(self.base_url, model))
 
 
 class ProxiedAgent:
@@ -126,7 +121,7 @@ class ProxiedAgent:
         self._agent, self._section, self._proxy = agent, section.proxy, proxy
         self._injects = section.inject_prompt
         self._budgets = budgets
-        self._price_of = prices.of
+        self._price_of = lru_cache(maxsize=64)(prices.of)  # agents ask the same few models
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run; its figures are the proxy's."""

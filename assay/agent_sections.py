@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from assay.addresses import HttpUrl, is_http_url
-from assay.after_switch import split_command
+from assay.endpoints import Command, HeaderName, HttpUrl, is_http_url
+from assay.mcp_sections import McpServer, ServerName
 from assay.proxy_section import ProxySection
 from assay.token_prices import ModelPrices
 from assay.validation import Section, Several, Text, refusal
@@ -24,35 +24,7 @@ TOLD = TELL_PROMPTS_APART | {"input", "run_id", "seed", "budgets", "metadata"}
 BASE_URL = "base_url"
 """What it is told beside, where the proxy stands between it and its model."""
 _ENTRYPOINT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password", re.IGNORECASE)
-
-
-def _split(command: object) -> object:
-    if not isinstance(command, str):
-        return command
-    try:
-        return split_command(command)
-    except ValueError as unclosed:
-        raise refusal(
-            f"is no command: {unclosed}",
-            mend="close it, or write a list of words",
-            of_key=True,
-        ) from None
-
-
-Command = Annotated[
-    Several[Text],
-    Field(min_length=1),
-    BeforeValidator(_split, json_schema_input_type=str | list[str]),
-]
-"""A program and its arguments: a list, or one string that is split as a shell splits it."""
-
-
-def _checked_header(name: str) -> str:
-    if not _HEADER.fullmatch(name):
-        raise refusal("is not the name of a header", mend="write one such as X-Api-Key")
-    return name
 
 
 def _checked_entrypoint(entrypoint: str) -> str:
@@ -80,7 +52,6 @@ def _checked_path(path: str) -> str:
     return path
 
 
-HeaderName = Annotated[str, AfterValidator(_checked_header)]
 Entrypoint = Annotated[str, AfterValidator(_checked_entrypoint)]
 JmesPath = Annotated[Text, AfterValidator(_checked_path)]
 
@@ -102,12 +73,27 @@ class BuiltinSection(Section):
     """Settings of each request, such as `temperature`."""
     tools: Text | None = None
     """Python file that defines the tools, from the configuration's folder."""
+    mcp_servers: dict[ServerName, McpServer] = Field(default_factory=dict)
+    """Servers of further tools, by name; these are called `NAME.TOOL`."""
     allowed_tools: Several[Text] | None = None
     """The only tools that a run may call; empty allows all of them."""
+    blocked_tools: Several[Text] = ()
+    """Tools that are never offered nor called."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls of one run, by tool."""
     prices: dict[str, ModelPrices] = Field(default_factory=dict)
     """Prices by `agent.model`, used before those of genai-prices."""
+
+    @model_validator(mode="after")
+    def _allows_no_blocked_tool(self) -> "BuiltinSection":
+        both = sorted(set(self.allowed_tools or ()).intersection(self.blocked_tools))
+        if both:
+            raise refusal(
+                f"{both[0]!r} is both allowed and blocked",
+                mend="remove it from agent.allowed_tools or from agent.blocked_tools",
+                at=("blocked_tools",),
+            )
+        return self
 
     @field_validator("base_url")
     @classmethod

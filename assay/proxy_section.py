@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from assay.addresses import HttpUrl
+from assay.endpoints import HttpUrl
 from assay.validation import Section, refusal
 from assay.variables import VariableName
 

@@ -99,7 +99,7 @@ async def spawn(
         command: The program and its arguments.
         folder: Where it runs.
         max_line_bytes: Longest line that its output's reader takes.
-        environ: Its environment; None for our own.
+        environ: All that it sees of the environment; None for everything.
 
     Raises:
         OSError: It cannot be started.

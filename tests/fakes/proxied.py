@@ -70,6 +70,7 @@ class InProcess:
     model: str = "m"
     model_params_hash: str = "0"
     tools_hash: str = "0"
+    tool_schemas: None = None
     price_table: str | None = None
     max_concurrency: int | None = None
     orders: list[Order] = field(default_factory=list)

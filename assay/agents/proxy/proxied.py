@@ -116,6 +116,7 @@ class ProxiedAgent:
         prices = Prices.of_section(section, section.proxy)
         self.name, self.model = agent.name, agent.model
         self.model_params_hash, self.tools_hash = agent.model_params_hash, agent.tools_hash
+        self.tool_schemas = agent.tool_schemas
         self.price_table: str | None = prices.table.name
         self.max_concurrency = agent.max_concurrency
         self._agent, self._section, self._proxy = agent, section.proxy, proxy

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -623,3 +624,52 @@ def test_the_agents_environment_is_ours_without_the_key(key: str) -> None:
     assert "TEAM_KEY" not in hers
     assert hers["OPENAI_API_KEY"] == "sk-assay-proxy"
     assert (hers["no_proxy"], hers["OPENAI_BASE_URL"]) == ("a,127.0.0.1", "http://127.0.0.1:1/v1")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 1000\r\n\r\n{",
+        b"Content-Length: abc\r\n\r\n{}",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}",
+        b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        b"Content-Length: 3\r\n\r\n\xff\xfe{",
+    ],
+)
+async def test_a_rude_agent_is_heard_of_nowhere(
+    shop: Shop, caplog: pytest.LogCaptureFixture, rest: bytes
+) -> None:
+    """Half a request and no HTTP at all must not fill the terminal, nor reach the provider."""
+
+    async def does(client: Client) -> AgentResult:
+        where = urlsplit(client.base_url)
+        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        head = f"POST {where.path}/chat/completions HTTP/1.1\r\nHost: {where.netloc}\r\n"
+        writer.write(head.encode() + rest)
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await client.post(**CHAT)
+        return finished()
+
+    result = await shop.run(does)
+    assert (result.stop_reason, result.total_tokens) == ("finish", 120)
+    assert (caplog.records, len(shop.provider.asked)) == ([], 1)
+
+
+async def test_a_bug_of_ours_is_loud_and_not_the_prompts(
+    shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its traceback is what we need; the run is the infrastructure's."""
+    monkeypatch.setattr(OpenAIChat, "wanted_output", None)
+
+    async def does(client: Client) -> AgentResult:
+        got = await client.post(**CHAT)
+        assert (got.status, got.headers["x-should-retry"]) == (500, "false")
+        return AgentResult(output=None, stop_reason="agent_error", latency_s=0.1)
+
+    result = await shop.run(does)
+    assert result.stop_reason == "infra_error"
+    (record,) = caplog.records
+    assert record.exc_info is not None

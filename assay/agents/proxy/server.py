@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from functools import partial
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 
 from assay.agents.proxy.answers import OnExchange, error_response, parsed
 from assay.agents.proxy.anthropic_messages import AnthropicMessages
@@ -24,6 +26,7 @@ from assay.agents.proxy.upstream import Asked, Upstream
 from assay.proxy_section import ProxySection
 from assay.records import StopReason
 
+LOGGER = logging.getLogger("assay.proxy")
 BUDGET_EXCEEDED = "budget_exceeded"
 MAX_REQUEST_BYTES = 20_000_000
 GRACE_S = 2.0
@@ -85,7 +88,7 @@ class Proxy:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_route("*", "/runs/{token}{path:/.*}", self._handle)
         # The address is a secret, so that no log may have it.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
+        runner = web.AppRunner(app, access_log=None, logger=_unheard(), shutdown_timeout=GRACE_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -138,6 +141,12 @@ class Proxy:
             if run.is_over:
                 return self._no(HTTPStatus.NOT_FOUND, "the run is over")
             raise
+        except (ConnectionError, RequestPayloadError):
+            return self._no(HTTPStatus.BAD_REQUEST, "the request did not come in whole")
+        except Exception as bug:  # ours, and never the prompt's
+            LOGGER.exception("a bug in the proxy")
+            run.counted.fail(f"the proxy itself failed ({type(bug).__name__})")
+            return self._no(HTTPStatus.INTERNAL_SERVER_ERROR, "the proxy itself failed")
 
     async def _answer(self, run: OpenRun, request: web.Request) -> web.StreamResponse:
         path = self._path_below(request)
@@ -184,6 +193,13 @@ class Proxy:
 
     def _no(self, status: int, words: str) -> web.Response:
         return error_response(self._own_dialect, status, "proxy", words)
+
+
+def _unheard() -> logging.Logger:
+    """For what the server says of agents that hang up or send rubbish: nobody wants to hear it."""
+    logger = logging.getLogger("assay.proxy.connections")
+    logger.disabled = True
+    return logger
 
 
 def _asked(

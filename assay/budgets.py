@@ -212,11 +212,12 @@ class Stopwatch:
         self._deadline: asyncio.Timeout | None = None
         self._waiters = 0
         self._stands_since = 0.0
+        self._stood_until = self._started
         self._due: float | None = None
 
     def start(self) -> None:
         """Begin anew: what was before was no work, such as queueing for a process."""
-        self._started = time.perf_counter()
+        self._started = self._stood_until = time.perf_counter()
 
     def elapsed_s(self) -> float:
         """Seconds worked so far."""
@@ -229,22 +230,28 @@ class Stopwatch:
         return self._deadline
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self, already_s: float = 0.0) -> Iterator[None]:
         """Stand still: the run waits for something that is not its doing (a rate limit).
 
-        It stands as long as any of several waits goes on.
+        It stands as long as any of several waits goes on; no time is taken off twice.
+
+        Args:
+            already_s: Seconds up to now that turned out to be such a wait too.
         """
-        self._waiters += 1
-        if self._waiters == 1:
-            self._stands_since = time.perf_counter()
+        since = max(time.perf_counter() - already_s, self._stood_until)
+        if self._waiters == 0:
+            self._stands_since = since
             self._due = self._deadline.when() if self._deadline else None
             self._move(None)
+        self._waiters += 1
+        self._stands_since = min(since, self._stands_since)
         try:
             yield
         finally:
             self._waiters -= 1
             if self._waiters == 0:
-                waited = time.perf_counter() - self._stands_since
+                self._stood_until = time.perf_counter()
+                waited = self._stood_until - self._stands_since
                 self._started += waited
                 if self._due is not None:
                     self._move(self._due + waited)

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from assay.endpoints import HttpUrl
 from assay.validation import Section, refusal
@@ -33,8 +33,6 @@ class ProxySection(Section):
     api_key_env: VariableName | None = None
     """Name of the variable with the real key, which the agent does not get to see; empty is
     `OPENAI_API_KEY` or `ANTHROPIC_API_KEY`."""
-    silence_s: Annotated[float, Field(gt=0)] = 600.0
-    """A provider that sends nothing for so many seconds is asked again."""
 
     @property
     def key_variable(self) -> str:

@@ -32,3 +32,13 @@ async def test_a_wait_may_outlast_the_run() -> None:
         async with watch.limit(5.0):
             waits.enter_context(watch.waiting())
     assert watch.elapsed_s() < 5.0
+
+
+async def test_what_turned_out_to_be_a_wait_is_taken_off_once() -> None:
+    """Two requests that hung side by side have cost the time of one."""
+    watch = Stopwatch()
+    await asyncio.sleep(0.05)
+    for _ in range(2):
+        with watch.waiting(0.02):
+            pass
+    assert watch.elapsed_s() > 0.025

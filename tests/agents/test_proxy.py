@@ -13,9 +13,10 @@ from assay.agents.protocol import AgentResult
 from assay.agents.proxy.answers import Answered
 from assay.agents.proxy.environment import agents_environment
 from assay.agents.proxy.openai_chat import OpenAIChat
-from assay.agents.proxy.upstream import Asked
+from assay.agents.proxy.responder import Asked
 from assay.backoff import Backoff
 from assay.models import retries
+from assay.models.limiter import Limits, limiter_of
 from assay.prompts import system_prompt
 from assay.proxy_section import ProxySection
 from tests.fakes.provider import Provider, Turn
@@ -603,9 +604,18 @@ async def test_parallel_calls_that_share_an_index_are_told_apart() -> None:
     assert OpenAIChat().read(assembly.message).calls == (("kb", "{}"), ("mail", "{}"))
 
 
+async def test_all_who_ask_a_model_share_its_limits(shop: Shop) -> None:
+    """The built-in loop, judges and agents behind the proxy: one limiter."""
+    destination = urlsplit(shop.provider.origin).netloc, "m"
+    limiter = limiter_of(destination, Limits(max_concurrency=1))
+    assert not limiter.answered_within(60)
+    await shop.run(times(1))
+    assert limiter.answered_within(60)
+
+
 async def test_a_provider_that_keeps_silent_is_asked_again(shop: Shop, told: Told) -> None:
     """One request in fifty that is never answered must not cost the run."""
-    shop.keys["proxy"] = {"silence_s": 0.2}
+    shop.request_timeout_s = 0.2
     told.turns = [Turn(fault="hang"), Turn(text="a")]
     result = await shop.run(times(1), attempts=2)
     assert (result.stop_reason, result.attempts, result.total_tokens) == ("finish", 2, 120)

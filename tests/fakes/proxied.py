@@ -11,7 +11,7 @@ import aiohttp
 from assay.agents.protocol import Agent, AgentResult, Order
 from assay.agents.proxy.answers import OnExchange
 from assay.agents.proxy.proxied import open_proxied
-from assay.agents.proxy.upstream import Upstream
+from assay.agents.proxy.responder import Responder
 from assay.config import Config
 from assay.store.tape import Tape
 from tests.fakes.provider import Provider
@@ -90,6 +90,7 @@ class Shop:
     provider: Provider
     keys: dict[str, Any] = field(default_factory=dict)
     """Of the agent's section."""
+    request_timeout_s: float | None = None
 
     @asynccontextmanager
     async def opened(
@@ -97,7 +98,7 @@ class Shop:
         does: Does,
         *,
         on_exchange: OnExchange | None = None,
-        upstream: Upstream | None = None,
+        responder: Responder | None = None,
         **rest: Any,
     ) -> AsyncIterator[Bench]:
         config = self.config(**rest)
@@ -113,7 +114,7 @@ class Shop:
             agent,
             environ={"TEAM_KEY": KEY},
             on_exchange=on_exchange,
-            upstream=upstream,
+            responder=responder,
         ) as opened:
             yield Bench(opened, self.workshop.folder)
 
@@ -129,4 +130,7 @@ class Shop:
             "api_key_env": "TEAM_KEY",
         } | keys.pop("proxy", {})
         section = {"kind": "command", "command": "true", "model": "m", "prices": PRICES}
-        return self.workshop.config(section | keys | {"proxy": proxy}, **rest)
+        config = self.workshop.config(section | keys | {"proxy": proxy}, **rest)
+        timed = {"request_timeout_s": self.request_timeout_s}
+        execution = config.execution.model_copy(update=timed)
+        return config.model_copy(update={"execution": execution})

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic_ai.exceptions import ModelHTTPError
 
 from assay.agents.proxy.dialect import Dialect, Json
-from assay.agents.proxy.upstream import Answer, Asked
+from assay.agents.proxy.responder import Answer, Asked
 from assay.hostile import Undecided, parsed_json
 from assay.wording import cut, one_line
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -24,13 +25,23 @@ from assay.agents.proxy.answers import (
 from assay.agents.proxy.counted import NO_PLACE, CountedRun, Place
 from assay.agents.proxy.dialect import Dialect, Json
 from assay.agents.proxy.reading import text_of
+from assay.agents.proxy.responder import Answer, Asked, Responder
 from assay.agents.proxy.stream import Stream
-from assay.agents.proxy.upstream import Answer, Asked, Upstream
 from assay.models.endpoint import MAX_ANSWER_BYTES
 from assay.models.retries import is_infrastructure, with_retries
+from assay.models.upstream import CHARS_PER_TOKEN, Upstream
 
 MAX_REFUSAL_BYTES = 65_536
 _EVENT_STREAM = "text/event-stream"
+
+
+class Got(NamedTuple):
+    """What came of one try."""
+
+    answer: Answer
+    content: bytes | None
+    """None for a stream, which is still to come."""
+    message: Json
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +49,7 @@ class Exchange:
     """One request under way."""
 
     run: CountedRun
-    upstream: Upstream
+    responder: Responder
     dialect: Dialect
     request: web.Request
     body: Json
@@ -48,6 +59,8 @@ class Exchange:
     counts: bool
     """Whether it is for a model's answer."""
     max_attempts: int
+    upstream_of: Callable[[str], Upstream]
+    """How the provider is to be asked for a model."""
     on_exchange: OnExchange | None
     _place: Place = NO_PLACE
     _hides: bool = False
@@ -79,7 +92,7 @@ class Exchange:
     def _change(self) -> None:
         """Put the limits and the prompt in."""
         if self._place.most_output is not None:
-            most, host = self._place.most_output, self.upstream.host
+            most, host = self._place.most_output, self.responder.host
             self.dialect.limit_output(self.body, most, host=host)
         if self.run.injects:
             self.dialect.inject(self.body, self.run.prompt)
@@ -89,43 +102,57 @@ class Exchange:
         asked = self.asked(self._place.step, self.body)
         async with AsyncExitStack() as open_answer:
             try:
-                (answer, content), tries = await with_retries(
+                got, tries = await with_retries(
                     lambda: self._ask(asked, open_answer),
                     attempts=self.max_attempts,
                     waiting=self.run.watch.waiting,
+                    upstream=self._upstream(asked),
                 )
                 self.run.attempts = max(self.run.attempts, tries)
-                if content is None:
-                    return await self._streamed(asked, answer)
+                if got.content is None:
+                    return await self._streamed(asked, got.answer)
             except Refused as refused:
                 return self._refused(refused)
             except HungUp:
                 return web.Response(status=408)
             except (aiohttp.ClientError, OSError, TooLong) as error:
                 return self._failed(error)
-            self._count(asked, answer, content, parsed(content) or {})
-            return web.Response(status=answer.status, headers=answer.headers, body=content)
+            self._count(asked, got.answer, got.content, got.message)
+            headers = got.answer.headers
+            return web.Response(status=got.answer.status, headers=headers, body=got.content)
 
-    async def _ask(self, asked: Asked, stack: AsyncExitStack) -> tuple[Answer, bytes | None]:
+    def _upstream(self, asked: Asked) -> Upstream:
+        """How the provider is to be asked; what a stream has used stays the estimate."""
+        upstream = self.upstream_of(self._model) if self.counts else Upstream()
+        estimate = len(asked.content) // CHARS_PER_TOKEN
+        return replace(upstream, tokens=estimate, used=self._tokens)
+
+    def _tokens(self, got: "Got") -> int | None:
+        usage = self.dialect.read(got.message).usage
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        return usage.input_tokens + usage.output_tokens
+
+    async def _ask(self, asked: Asked, stack: AsyncExitStack) -> "Got":
         """Ask once; an answer that is no stream is read to its end."""
         await stack.aclose()  # what an earlier try has left open
         if self.request.transport is None or self.request.transport.is_closing():
             raise HungUp
         self._was_sent = True
         try:
-            answer = await stack.enter_async_context(self.upstream.answer(asked))
+            answer = await stack.enter_async_context(self.responder.answer(asked))
             if answer.status >= 300:
                 said = await read_all(answer, MAX_REFUSAL_BYTES) or b""
-                raise Refused(answer, self.upstream.safe(said))
+                raise Refused(answer, self.responder.safe(said))
             if content_type(answer) == _EVENT_STREAM:
-                return answer, None
+                return Got(answer, None, {})
             content = await read_all(answer, MAX_ANSWER_BYTES)
         except (ModelHTTPError, aiohttp.ClientError, OSError):
             self._was_sent = False
             raise
         if content is None:
             raise TooLong
-        return answer, self.upstream.safe(content)
+        return Got(answer, self.responder.safe(content), parsed(content) or {})
 
     async def _streamed(self, asked: Asked, answer: Answer) -> web.StreamResponse:
         """Pass a stream on; one that breaks off breaks off for the agent, too."""

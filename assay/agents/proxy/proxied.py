@@ -4,7 +4,8 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -14,11 +15,12 @@ from assay.agents.proxy.answers import OnExchange
 from assay.agents.proxy.counted import CountedRun
 from assay.agents.proxy.environment import agents_environment, line_environment, real_key
 from assay.agents.proxy.measured import measured
+from assay.agents.proxy.responder import Provider, Responder, base_url_of
 from assay.agents.proxy.server import Proxy
-from assay.agents.proxy.upstream import Provider, Upstream, base_url_of
 from assay.budgets import Meter, ToolPolicy
 from assay.config import Budgets, Config
 from assay.models.prices import Price, PriceTable, price_ref_at
+from assay.models.upstream import Upstream, request_timeout_s, shared_limiter
 from assay.prompts import system_prompt
 from assay.proxy_section import ProxySection
 from assay.records import StopReason
@@ -35,7 +37,7 @@ async def open_proxied(
     open_agent: OpenAgent,
     *,
     environ: Mapping[str, str] = os.environ,
-    upstream: Upstream | None = None,
+    responder: Responder | None = None,
     on_exchange: OnExchange | None = None,
 ) -> AsyncIterator[Agent]:
     """The agent, with the proxy between it and its model where it is configured.
@@ -45,7 +47,7 @@ async def open_proxied(
         section: Its agent.
         open_agent: Opens it.
         environ: Where the real key is.
-        upstream: Who answers in the provider's place.
+        responder: Who answers in the provider's place.
         on_exchange: Told of every answer that is counted.
 
     Raises:
@@ -55,12 +57,13 @@ async def open_proxied(
         async with open_agent(None) as agent:
             yield agent
         return
-    key = "" if upstream else real_key(section.proxy, environ, path=config.path)
-    async with _provider(section.proxy, key) as provider:
+    key = "" if responder else real_key(section.proxy, environ, path=config.path)
+    async with _provider(section.proxy, key, silence_s=request_timeout_s(config)) as provider:
         proxy = Proxy(
             section.proxy,
-            upstream=upstream or provider,
+            responder=responder or provider,
             max_attempts=config.execution.attempts,
+            upstream_of=partial(_upstream_of, config, base_url_of(section.proxy)),
             on_exchange=on_exchange,
         )
         async with proxy.served():
@@ -70,7 +73,9 @@ async def open_proxied(
 
 
 @asynccontextmanager
-async def _provider(section: ProxySection, key: str) -> AsyncIterator[Provider]:
+async def _provider(
+    section: ProxySection, key: str, *, silence_s: float
+) -> AsyncIterator[Provider]:
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # runs are bounded; their requests are theirs
         cookie_jar=aiohttp.DummyCookieJar(),  # a run must not know of the one before
@@ -78,7 +83,15 @@ async def _provider(section: ProxySection, key: str) -> AsyncIterator[Provider]:
         max_line_size=65_536,
         max_field_size=65_536,
     ) as session:
-        yield Provider(section, key=key, session=session)
+        yield Provider(section, key=key, session=session, silence_s=silence_s)
+
+
+def _upstream_of(config: Config, base_url: str, model: str) -> Upstream:
+    """All who ask a provider for a model share its limits."""
+    destination = urlsplit(base_url).netloc, model
+    return Upstream(
+        limiter=shared_limiter(config, destination), timeout_s=request_timeout_s(config)
+    )
 
 
 @dataclass(frozen=True, slots=True)

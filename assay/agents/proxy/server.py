@@ -5,7 +5,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,8 +21,9 @@ from assay.agents.proxy.dialect import Dialect, Json
 from assay.agents.proxy.exchange import Exchange
 from assay.agents.proxy.openai_chat import OpenAIChat
 from assay.agents.proxy.openai_responses import OpenAIResponses
+from assay.agents.proxy.responder import Asked, Responder
 from assay.agents.proxy.unread import Unread, generates
-from assay.agents.proxy.upstream import Asked, Upstream
+from assay.models.upstream import Upstream
 from assay.proxy_section import ProxySection
 from assay.records import StopReason
 
@@ -61,8 +62,9 @@ class Proxy:
 
     Args:
         section: Of the configuration.
-        upstream: Who answers.
+        responder: Who answers.
         max_attempts: Requests for one answer, counting the first.
+        upstream_of: How the provider is to be asked for a model.
         on_exchange: Told of every answer that is counted.
     """
 
@@ -70,12 +72,14 @@ class Proxy:
         self,
         section: ProxySection,
         *,
-        upstream: Upstream,
+        responder: Responder,
         max_attempts: int,
+        upstream_of: Callable[[str], Upstream],
         on_exchange: OnExchange | None = None,
     ) -> None:
-        self._section, self._upstream = section, upstream
-        self._max_attempts, self._on_exchange = max_attempts, on_exchange
+        self._section, self._responder = section, responder
+        self._max_attempts, self._upstream_of = max_attempts, upstream_of
+        self._on_exchange = on_exchange
         self._runs: dict[str, OpenRun] = {}
         self._hosts: frozenset[str] = frozenset()
         self._origin = ""
@@ -167,13 +171,14 @@ class Proxy:
         sent_on = partial(_asked, run.counted.run_id, request, path, content)
         exchange = Exchange(
             run=run.counted,
-            upstream=self._upstream,
+            responder=self._responder,
             dialect=dialect,
             request=request,
             body=body or {},
             asked=sent_on,
             counts=counts,
             max_attempts=self._max_attempts,
+            upstream_of=self._upstream_of,
             on_exchange=self._on_exchange,
         )
         try:

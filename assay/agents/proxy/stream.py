@@ -9,7 +9,7 @@ from aiohttp import web
 from assay.agents.proxy.answers import TooLong, parsed
 from assay.agents.proxy.dialect import Assembly, Json
 from assay.agents.proxy.events import Events
-from assay.agents.proxy.upstream import Answer
+from assay.agents.proxy.responder import Answer
 
 _GONE = (ConnectionError, aiohttp.ClientConnectionError)
 """The agent has hung up; the rest is read all the same, since it is paid for."""

@@ -54,7 +54,7 @@ class Answer:
     chunks: AsyncIterator[bytes]
 
 
-class Upstream(Protocol):
+class Responder(Protocol):
     """Answers requests."""
 
     host: str
@@ -78,9 +78,17 @@ class Provider:
         section: Where it is, and whose API it has.
         key: The real one; empty sends none.
         session: Open connections, without headers of their own.
+        silence_s: Without a byte for so long, it is taken for gone.
     """
 
-    def __init__(self, section: ProxySection, *, key: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        section: ProxySection,
+        *,
+        key: str,
+        session: aiohttp.ClientSession,
+        silence_s: float,
+    ) -> None:
         base_url = base_url_of(section)
         self.host = URL(base_url).host or ""
         self._base_url = base_url
@@ -89,12 +97,12 @@ class Provider:
         self._session = session
         self._proxy = proxy_for(base_url)
         self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=section.silence_s
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s
         )
 
     @asynccontextmanager
     async def answer(self, asked: Asked) -> AsyncIterator[Answer]:
-        """Ask once: a limit that all runs share belongs around this request."""
+        """Ask once."""
         async with self._session.request(
             asked.method,
             URL(self._base_url + asked.path, encoded=True),

@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     _add_nightly(commands)
     _add_plan(commands)
     _add_compare(commands)
+    _add_explain(commands)
     _add_selftest(commands)
     _add_switching(commands)
     _add_canary(commands)
@@ -154,6 +155,37 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
         metavar="FIELD",
         help="compare although the arms differ in this, such as model",
     )
+
+
+def _add_explain(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "explain",
+        runs="explaining:explain",
+        says="Why tokens, tool calls and spend changed: the prompt, the traffic mix, the model "
+        "or tools; exit code 3 where the runs cannot tell.",
+    )
+    side = "a prompt (v13, support:v13), a time, a range START/END in ISO 8601, or a file of runs"
+    command.add_argument("--before", metavar="A", help=f"{side}; of a time, what ran before it")
+    command.add_argument("--after", metavar="B", help="the same; of a time, what ran from it on")
+    command.add_argument("--split-at", metavar="TIME", help="before and after this time")
+    command.add_argument(
+        "--runs",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: "
+        "rollout.canary.run_log)",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which of the log's columns is ours, such as category=intent; others are guessed",
+    )
+    command.add_argument("--seed", type=int, default=20261120, metavar="N", help="of resampling")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it as JSON; - prints it")
 
 
 def _add_selftest(commands: "Commands[argparse.ArgumentParser]") -> None:

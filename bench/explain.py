@@ -1,0 +1,185 @@
+"""How often `assay explain` blames the prompt wrongly, and how well it splits a change it knows.
+
+Simulated production (named as such): categories of requests with their own token levels and
+tool calls, log-normal within, users who ask several times. `null`: another prompt that behaves
+the same, while the traffic mix changes. `both`: the incident's factors on the prompt and the
+change of mix together; the truth is computed from 2,000,000 runs. Run it:
+
+    python bench/explain.py [--simulations 200] [--runs 400]
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import Pool
+
+import numpy as np
+import pyarrow as pa
+
+from assay.explain.explanation import Explanation, What, explain
+from assay.explain.sides import Sides
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+CATEGORIES = ("order", "refund", "howto", "complaint")
+TOKENS = np.array([3_000.0, 4_500.0, 2_200.0, 7_000.0])
+CALLS = np.array([3.0, 5.0, 1.5, 6.0])
+USD_PER_TOKEN = 3e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What happens between before and after."""
+
+    mix_before: tuple[float, ...] = (0.4, 0.2, 0.3, 0.1)
+    mix_after: tuple[float, ...] = (0.4, 0.2, 0.3, 0.1)
+    tokens: float = 1.0
+    calls: float = 1.0
+    runs_per_user: float = 1.0
+
+
+MIXED = (0.2, 0.3, 0.15, 0.35)
+SCENARIOS = {
+    "null": Scenario(),
+    "mix alone": Scenario(mix_after=MIXED),
+    "mix alone, users": Scenario(mix_after=MIXED, runs_per_user=3.0),
+    "prompt alone": Scenario(tokens=1.893, calls=2.75),
+    "both": Scenario(mix_after=MIXED, tokens=1.25, calls=1.4),
+}
+
+
+def simulate(scenario: Scenario, n: int, random: np.random.Generator) -> tuple[pa.Table, Sides]:
+    """So many runs before and after."""
+    tables = [
+        _side(scenario, n, random, is_after=is_after, prompt=f"support:{version}:0123456789ab")
+        for is_after, version in ((False, "v13"), (True, "v14"))
+    ]
+    is_after = np.arange(2 * n) >= n
+    sides = Sides(
+        before=~is_after,
+        after=is_after,
+        before_words="before",
+        after_words="after",
+        at_the_same_time=False,
+    )
+    return pa.concat_tables(tables), sides
+
+
+def _side(
+    scenario: Scenario, n: int, random: np.random.Generator, *, is_after: bool, prompt: str
+) -> pa.Table:
+    mix = scenario.mix_after if is_after else scenario.mix_before
+    categories = random.choice(len(mix), size=n, p=mix)
+    users = random.integers(0, max(1, int(n / scenario.runs_per_user)), size=n)
+    of_users = np.exp(0.3 * random.standard_normal(n))[users % n]
+    if scenario.runs_per_user == 1.0:
+        users, of_users = np.arange(n), np.ones(n)
+    factor, more = (scenario.tokens, scenario.calls) if is_after else (1.0, 1.0)
+    tokens = TOKENS[categories] * factor * of_users * np.exp(0.5 * random.standard_normal(n))
+    calls = random.poisson(CALLS[categories] * more)
+    return pa.table(
+        {
+            "prompt_id": [prompt] * n,
+            "model": ["sim-1"] * n,
+            "category": [CATEGORIES[each] for each in categories],
+            "user": [f"{is_after}-{each}" for each in users],
+            "total_tokens": tokens,
+            "tool_calls": calls.astype(np.float64),
+            "spend_usd": tokens * USD_PER_TOKEN,
+        }
+    )
+
+
+def truth(scenario: Scenario) -> dict[str, dict[What, float]]:
+    """What the prompt and the mix really made, from very many runs."""
+    before, after = np.array(scenario.mix_before), np.array(scenario.mix_after)
+    middle, shift = (before + after) / 2, after - before
+    level = np.exp(0.5**2 / 2)
+    known = {
+        "mean tokens": TOKENS * level,
+        "tool calls": CALLS,
+        "spend": TOKENS * level * USD_PER_TOKEN,
+    }
+    factors = {"mean tokens": scenario.tokens, "tool calls": scenario.calls}
+    found: dict[str, dict[What, float]] = {}
+    for metric, means in known.items():
+        factor = factors.get(metric, scenario.tokens)
+        found[metric] = {
+            What.PROMPT: float(middle @ (means * (factor - 1))),
+            What.MIX: float(shift @ (means * (1 + factor)) / 2),
+        }
+    found["p95 tokens"] = _truth_of_p95(scenario)
+    return found
+
+
+def _truth_of_p95(scenario: Scenario) -> dict[What, float]:
+    random = np.random.default_rng(1)
+    quantiles = {}
+    for name, mix in (("before", scenario.mix_before), ("after", scenario.mix_after)):
+        level = TOKENS[random.choice(len(mix), size=2_000_000, p=mix)]
+        quantiles[name] = float(
+            np.quantile(level * np.exp(0.5 * random.standard_normal(level.size)), 0.95)
+        )
+    low, high = np.log(quantiles["before"]), np.log(quantiles["after"])
+    first, last = quantiles["before"], quantiles["after"] * scenario.tokens
+    total = np.log(last) - np.log(first)
+    scale = (last - first) / total if total else first
+    return {What.PROMPT: scale * np.log(scenario.tokens), What.MIX: scale * (high - low)}
+
+
+def one(seed: int, *, scenario: Scenario, n: int) -> Explanation:
+    """One simulated incident, explained."""
+    runs, sides = simulate(scenario, n, np.random.default_rng(seed))
+    return explain(runs, sides, seed=10_000 + seed)
+
+
+def covered(
+    found: Explanation, really: dict[str, dict[What, float]]
+) -> dict[tuple[str, What], bool]:
+    """Whether each interval holds the truth."""
+    return {
+        (metric, found.parts[part]): share.lower <= really[metric][found.parts[part]] <= share.upper
+        for metric, change in found.changes.items()
+        for part, share in change.parts.items()
+    }
+
+
+def main() -> None:
+    """Print the tables."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--simulations", type=int, default=200)
+    arguments.add_argument("--runs", type=int, default=400)
+    asked = arguments.parse_args()
+    print(f"{asked.simulations} simulations, {asked.runs} runs on each side")
+    print(
+        f"{'scenario':<18}{'prompt blamed':>14}{'mix blamed':>12}{'cannot tell':>13}"
+        "  covered: all / least"
+    )
+    with Pool(2) as pool:
+        for name, scenario in SCENARIOS.items():
+            work = partial(one, scenario=scenario, n=asked.runs)
+            found = pool.map(work, range(asked.simulations), chunksize=4)
+            print(_row(name, scenario, found))
+    runs, sides = simulate(SCENARIOS["both"], 10_000, np.random.default_rng(0))
+    began = time.perf_counter()
+    explain(runs, sides)
+    print(f"20,000 runs: {time.perf_counter() - began:.2f} s")
+
+
+def _row(name: str, scenario: Scenario, found: list[Explanation]) -> str:
+    shares = [np.mean([what in each.blamed for each in found]) for what in (What.PROMPT, What.MIX)]
+    untold = np.mean([bool(each.cannot_tell) for each in found])
+    really = truth(scenario)
+    hits = [covered(each, really) for each in found]
+    each_one = [np.mean([hit[key] for hit in hits]) for key in hits[0]]
+    together = np.mean([all(hit.values()) for hit in hits])
+    users = "" if scenario.runs_per_user == 1 else "  (truth without users)"
+    return (
+        f"{name:<18}{shares[0]:>14.3f}{shares[1]:>12.3f}{untold:>13.3f}"
+        f"  {together:.3f} / {min(each_one):.3f}{users}"
+    )
+
+
+if __name__ == "__main__":
+    main()

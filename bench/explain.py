@@ -26,6 +26,7 @@ CATEGORIES = ("order", "refund", "howto", "complaint")
 TOKENS = np.array([3_000.0, 4_500.0, 2_200.0, 7_000.0])
 CALLS = np.array([3.0, 5.0, 1.5, 6.0])
 USD_PER_TOKEN = 3e-6
+LOG_SD, LOG_SD_OF_USERS = 0.5, 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +73,11 @@ def _side(
     mix = scenario.mix_after if is_after else scenario.mix_before
     categories = random.choice(len(mix), size=n, p=mix)
     users = random.integers(0, max(1, int(n / scenario.runs_per_user)), size=n)
-    of_users = np.exp(0.3 * random.standard_normal(n))[users % n]
+    of_users = np.exp(LOG_SD_OF_USERS * random.standard_normal(n))[users % n]
     if scenario.runs_per_user == 1.0:
         users, of_users = np.arange(n), np.ones(n)
     factor, more = (scenario.tokens, scenario.calls) if is_after else (1.0, 1.0)
-    tokens = TOKENS[categories] * factor * of_users * np.exp(0.5 * random.standard_normal(n))
+    tokens = TOKENS[categories] * factor * of_users * np.exp(LOG_SD * random.standard_normal(n))
     calls = random.poisson(CALLS[categories] * more)
     return pa.table(
         {
@@ -95,7 +96,7 @@ def truth(scenario: Scenario) -> dict[str, dict[What, float]]:
     """What the prompt and the mix really made, from very many runs."""
     before, after = np.array(scenario.mix_before), np.array(scenario.mix_after)
     middle, shift = (before + after) / 2, after - before
-    level = np.exp(0.5**2 / 2)
+    level = np.exp(_log_sd(scenario) ** 2 / 2)
     known = {
         "mean tokens": TOKENS * level,
         "tool calls": CALLS,
@@ -113,14 +114,18 @@ def truth(scenario: Scenario) -> dict[str, dict[What, float]]:
     return found
 
 
+def _log_sd(scenario: Scenario) -> float:
+    """Within a category; of users and of their runs."""
+    return float(np.hypot(LOG_SD, 0.0 if scenario.runs_per_user == 1.0 else LOG_SD_OF_USERS))
+
+
 def _truth_of_p95(scenario: Scenario) -> dict[What, float]:
     random = np.random.default_rng(1)
     quantiles = {}
     for name, mix in (("before", scenario.mix_before), ("after", scenario.mix_after)):
         level = TOKENS[random.choice(len(mix), size=2_000_000, p=mix)]
-        quantiles[name] = float(
-            np.quantile(level * np.exp(0.5 * random.standard_normal(level.size)), 0.95)
-        )
+        noise = np.exp(_log_sd(scenario) * random.standard_normal(level.size))
+        quantiles[name] = float(np.quantile(level * noise, 0.95))
     low, high = np.log(quantiles["before"]), np.log(quantiles["after"])
     first, last = quantiles["before"], quantiles["after"] * scenario.tokens
     total = np.log(last) - np.log(first)
@@ -174,10 +179,9 @@ def _row(name: str, scenario: Scenario, found: list[Explanation]) -> str:
     hits = [covered(each, really) for each in found]
     each_one = [np.mean([hit[key] for hit in hits]) for key in hits[0]]
     together = np.mean([all(hit.values()) for hit in hits])
-    users = "" if scenario.runs_per_user == 1 else "  (truth without users)"
     return (
         f"{name:<18}{shares[0]:>14.3f}{shares[1]:>12.3f}{untold:>13.3f}"
-        f"  {together:.3f} / {min(each_one):.3f}{users}"
+        f"  {together:.3f} / {min(each_one):.3f}"
     )
 
 

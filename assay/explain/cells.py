@@ -5,8 +5,10 @@ themselves as cells in between, if they are of the other side's prompt or model.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +31,9 @@ N_LENGTHS = 5
 MAX_TASKS = 500
 OTHERS = "(rare)"
 NOT_SAID = "(not said)"
+
+
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,62 +78,36 @@ def cells_of(runs: pa.Table, sides: Sides) -> Cells:
         NoVerdict: A side has no prompt that made most of it, or a category of traffic that
             the other side lacks.
     """
-    prompts, prompt_names = _codes(runs["prompt_id"])
-    environments, recorded = _environments(runs)
-    groups = [
-        _group(mask, words, prompts, environments)
-        for mask, words in (
-            (sides.before, sides.before_words),
-            (sides.after, sides.after_words),
-        )
-    ]
-    differing = _differing(groups, sides)
+    arms = _arms(runs, sides)
+    differing = _differing(arms, sides)
     end = after(differing)
-    states = _states(prompts, environments, groups, sides, differing)
-    traffic_by, categories, names = _categories(runs)
-    is_first, is_last = (np.all(states == each, axis=1) for each in (BEFORE, end))
-    kept, categories, names, notes = _comparable(
-        categories, names, is_first, is_last, traffic_by=traffic_by
-    )
-    found = _cell_counts(states[kept], categories[kept], len(names))
-    observed = {s for s, n in found.items() if s not in (BEFORE, end) and n.min() >= MIN_CELL_RUNS}
-    ways = paths(differing, observed)
-    between = {step.end for way in ways for step in way[:-1]}
-    cells = (BEFORE, *sorted(between), *([end] if end != BEFORE else []))
     if end == BEFORE:
         raise NoVerdict("before and after are the same prompt, model and time: nothing changed")
+    states = _states(arms, sides, differing)
+    ends = (_is_in(states, BEFORE), _is_in(states, end))
+    traffic_by, categories, names = _categories(runs)
+    traffic = _comparable(categories, names, ends, traffic_by)
+    ways = paths(differing, _observed(states, traffic))
+    between = {step.end for way in ways for step in way[:-1]}
+    cells = (BEFORE, *sorted(between), end)
     places = _places(states, cells)
-    rows = np.flatnonzero(kept & (places >= 0))
-    user, _ = _codes(runs["user"]) if "user" in runs.column_names else (None, ())
-    clusters = np.arange(rows.size) if user is None else _clusters(user[rows])
-    described = [
-        Group(
-            words=words,
-            prompt_id=prompt_names[prompt],
-            environment=recorded[environment],
-            runs=int(count),
-            left_out=int(mask.sum() - count),
-        )
-        for (prompt, environment), words, mask, count in zip(
-            groups,
-            (sides.before_words, sides.after_words),
-            (sides.before, sides.after),
-            (is_first.sum(), is_last.sum()),
-            strict=True,
-        )
-    ]
+    rows = np.flatnonzero(traffic.kept & (places >= 0))
+    groups = (
+        arms.group(0, sides.before_words, sides.before, ends[0]),
+        arms.group(1, sides.after_words, sides.after, ends[1]),
+    )
     return Cells(
-        before=described[0],
-        after=described[1],
+        before=groups[0],
+        after=groups[1],
         paths=ways,
         cells=cells,
         rows=rows,
         states=places[rows],
-        categories=categories[rows],
-        names=names,
-        clusters=clusters,
+        categories=traffic.categories[rows],
+        names=traffic.names,
+        clusters=_clusters(runs, rows),
         traffic_by=traffic_by,
-        notes=(*sides.notes, *notes),
+        notes=(*sides.notes, *traffic.notes),
     )
 
 
@@ -136,7 +115,54 @@ Pair = tuple[int, int]
 """A prompt and an environment."""
 
 
-def _group(mask: Flags, words: str, prompts: Ints, environments: Ints) -> Pair:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arms:
+    """Each run's prompt and environment, and which are before's and after's."""
+
+    prompts: Ints
+    prompt_names: Names
+    environments: Ints
+    recorded: Sequence[Mapping[str, str | None]]
+    """Of each environment, what it is."""
+    pairs: tuple[Pair, Pair]
+
+    def group(self, side: int, words: str, selected: Flags, end: Flags) -> Group:
+        """What a side is, in words."""
+        prompt, environment = self.pairs[side]
+        return Group(
+            words=words,
+            prompt_id=self.prompt_names[prompt],
+            environment=self.recorded[environment],
+            runs=int(end.sum()),
+            left_out=int(selected.sum() - end.sum()),
+        )
+
+
+def _arms(runs: pa.Table, sides: Sides) -> _Arms:
+    prompts, prompt_names = _codes(runs["prompt_id"])
+    environments, recorded = _environments(runs)
+    before = _commonest(sides.before, sides.before_words, prompts, environments)
+    after_it = _commonest(sides.after, sides.after_words, prompts, environments)
+    return _Arms(
+        prompts=prompts,
+        prompt_names=prompt_names,
+        environments=environments,
+        recorded=recorded,
+        pairs=(before, after_it),
+    )
+
+
+class Comparable(NamedTuple):
+    """Runs of categories that both sides have."""
+
+    kept: Flags
+    """Which runs."""
+    categories: Ints
+    names: Names
+    notes: tuple[str, ...]
+
+
+def _commonest(mask: Flags, words: str, prompts: Ints, environments: Ints) -> Pair:
     pairs = Counter(zip(prompts[mask].tolist(), environments[mask].tolist(), strict=True))
     (pair, count), *_ = pairs.most_common(1)
     if count < MIN_RUNS:
@@ -152,8 +178,8 @@ def _group(mask: Flags, words: str, prompts: Ints, environments: Ints) -> Pair:
     return pair
 
 
-def _differing(groups: list[Pair], sides: Sides) -> set[Factor]:
-    (first, first_in), (last, last_in) = groups
+def _differing(arms: _Arms, sides: Sides) -> set[Factor]:
+    (first, first_in), (last, last_in) = arms.pairs
     changed = {
         Factor.PROMPT: first != last,
         Factor.ENVIRONMENT: first_in != last_in,
@@ -162,55 +188,54 @@ def _differing(groups: list[Pair], sides: Sides) -> set[Factor]:
     return {factor for factor, is_other in changed.items() if is_other}
 
 
-def _states(
-    prompts: Ints,
-    environments: Ints,
-    groups: list[Pair],
-    sides: Sides,
-    differing: set[Factor],
-) -> Ints:
+def _states(arms: _Arms, sides: Sides, differing: set[Factor]) -> Ints:
     """Of each run, 0 or 1 for each factor; -1 where it is neither. Shape (n, 3)."""
-    states = np.full((prompts.size, len(Factor)), -1)
-    for factor, codes in ((Factor.PROMPT, prompts), (Factor.ENVIRONMENT, environments)):
-        states[codes == groups[1][factor], factor] = int(factor in differing)
-        states[codes == groups[0][factor], factor] = 0
+    states = np.full((arms.prompts.size, len(Factor)), -1)
+    of_runs = {Factor.PROMPT: arms.prompts, Factor.ENVIRONMENT: arms.environments}
+    for factor, codes in of_runs.items():
+        states[codes == arms.pairs[1][factor], factor] = int(factor in differing)
+        states[codes == arms.pairs[0][factor], factor] = 0
     states[sides.before, Factor.PERIOD] = 0
     states[sides.after, Factor.PERIOD] = int(Factor.PERIOD in differing)
     return states
 
 
-def _cell_counts(states: Ints, categories: Ints, n: int) -> dict[State, Ints]:
-    """Runs of each category in each cell."""
-    known = (states >= 0).all(axis=1)
-    found: dict[State, Ints] = {}
-    for state in {tuple(each) for each in states[known].tolist()}:
-        prompt, environment, period = state
-        mask = np.all(states == state, axis=1)
-        counts = np.bincount(categories[mask], minlength=n)
-        found[(prompt, environment, period)] = counts
+def _is_in(states: Ints, state: State) -> Flags:
+    flags: Flags = np.all(states == state, axis=1)
+    return flags
+
+
+def _observed(states: Ints, traffic: Comparable) -> set[State]:
+    """Cells with runs enough of every category."""
+    found = set[State]()
+    for state in product((0, 1), repeat=len(Factor)):
+        cell = (state[0], state[1], state[2])
+        of_cell = traffic.categories[_is_in(states, cell) & traffic.kept]
+        if np.bincount(of_cell, minlength=len(traffic.names)).min() >= MIN_CELL_RUNS:
+            found.add(cell)
     return found
 
 
 def _places(states: Ints, cells: tuple[State, ...]) -> Ints:
     places = np.full(len(states), -1)
     for place, cell in enumerate(cells):
-        places[np.all(states == cell, axis=1)] = place
+        places[_is_in(states, cell)] = place
     return places
 
 
 def _environments(runs: pa.Table) -> tuple[Ints, list[dict[str, str | None]]]:
     """Which of the model, tools and the like each run had; and what those are."""
     names = [name for name in ENVIRONMENT if name in runs.column_names]
-    codes = np.zeros(len(runs), dtype=np.int64)
     columns = {name: _codes(runs[name]) for name in names}
+    codes = np.zeros(len(runs), dtype=np.int64)
     for each, values in columns.values():
-        codes = codes * len(values) + each
-    known, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+        codes = np.unique(codes * len(values) + each, return_inverse=True)[1].astype(np.int64)
+    _, first = np.unique(codes, return_index=True)
     recorded: list[dict[str, str | None]] = [
         {name: _or_none(values[each[place]]) for name, (each, values) in columns.items()}
-        for place in first[: known.size]
+        for place in first
     ]
-    return codes.astype(np.int64), recorded
+    return codes, recorded
 
 
 def _or_none(value: str) -> str | None:
@@ -223,7 +248,15 @@ def _codes(column: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
     return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
 
 
-def _clusters(users: Ints) -> Ints:
+def _clusters(runs: pa.Table, rows: Ints) -> Ints:
+    """Runs of one user belong together; one of whom nobody says whose it is stands alone."""
+    if "user" not in runs.column_names:
+        return np.arange(rows.size)
+    users, names = _codes(runs["user"])
+    users = users[rows]
+    if NOT_SAID in names:
+        alone = users == names.index(NOT_SAID)
+        users[alone] = len(names) + np.flatnonzero(alone)
     return np.unique(users, return_inverse=True)[1].astype(np.int64)
 
 
@@ -246,41 +279,43 @@ def _categories(runs: pa.Table) -> tuple[str | None, Ints, tuple[str, ...]]:
 
 
 def _comparable(
-    categories: Ints,
-    names: tuple[str, ...],
-    is_first: Flags,
-    is_last: Flags,
-    *,
-    traffic_by: str | None,
-) -> tuple[Flags, Ints, tuple[str, ...], list[str]]:
-    """Categories with runs enough on both sides; rare ones together, and left out as a last resort.
+    categories: Ints, names: Names, ends: tuple[Flags, Flags], traffic_by: str | None
+) -> Comparable:
+    """Categories with runs enough on both sides; rare ones together, or left out at last.
 
-    Returns:
-        Which runs stay, their categories, the names, and what to say of it.
+    Args:
+        categories: Of each run.
+        names: Theirs.
+        ends: The runs of before, and those of after.
+        traffic_by: What tells them apart.
+
+    Raises:
+        NoVerdict: A category that is not rare has no runs on one side.
     """
-    n = len(names)
-    counts = np.stack([np.bincount(categories[m], minlength=n) for m in (is_first, is_last)])
-    shares = counts / counts.sum(axis=1, keepdims=True)
+    counts = np.stack([np.bincount(categories[end], minlength=len(names)) for end in ends])
     is_thin = counts.min(axis=0) < MIN_CELL_RUNS
-    if lacking := [c for c in np.flatnonzero(is_thin) if shares[:, c].max() > RARE]:
-        worst = max(lacking, key=lambda c: float(shares[:, c].max()))
-        raise NoVerdict(
-            f"{traffic_by} {one_line(names[worst])!r} is {shares[0, worst]:.0%} of the runs before "
-            f"and {shares[1, worst]:.0%} of those after: what it would have cost on the other "
-            "side is not known",
-            mend="name ranges in which both have it",
-        )
-    renumbered = np.where(is_thin, (~is_thin).sum(), np.cumsum(~is_thin) - 1)
-    kept_names = tuple(name for name, thin in zip(names, is_thin, strict=True) if not thin)
-    kept, notes = np.ones(categories.size, dtype=np.bool_), list[str]()
-    if is_thin.any():
-        rare = counts[:, is_thin].sum(axis=1)
-        if rare.min() >= MIN_CELL_RUNS:
-            kept_names = (*kept_names, OTHERS)
-        else:
-            kept = ~is_thin[categories]
-            if out := int(rare.sum()):
-                notes.append(f"{out} runs of rare categories are left out")
-    if not kept_names:
+    _check_there(counts, is_thin, names, traffic_by)
+    thick = tuple(name for name, thin in zip(names, is_thin, strict=True) if not thin)
+    renumbered = np.where(is_thin, len(thick), np.cumsum(~is_thin) - 1)[categories]
+    rare = counts[:, is_thin].sum(axis=1)
+    if rare.min() >= MIN_CELL_RUNS:
+        thick = (*thick, OTHERS)
+    if not thick:
         raise NoVerdict(f"no {traffic_by} has {MIN_CELL_RUNS} runs before and after")
-    return kept, renumbered[categories], kept_names, notes
+    left = int(rare.sum()) if thick[-1] != OTHERS else 0
+    note = (f"{left} runs of rare categories are left out",) if left else ()
+    return Comparable(renumbered < len(thick), renumbered, thick, note)
+
+
+def _check_there(counts: Ints, is_thin: Flags, names: Names, traffic_by: str | None) -> None:
+    """No category that matters is missing on one side: nobody knows what it would have cost."""
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    largest = np.where(is_thin, shares.max(axis=0), 0.0)
+    worst = int(largest.argmax())
+    if largest[worst] > RARE:
+        before, after = shares[:, worst]
+        raise NoVerdict(
+            f"{traffic_by} {one_line(names[worst])!r} is {before:.0%} of the runs before and "
+            f"{after:.0%} of those after: what it would cost on the other side is not known",
+            mend="name times or files in which both have it",
+        )

@@ -1,7 +1,7 @@
 """What changed, how much of it which part made, and whether the data can tell at all."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -18,7 +18,7 @@ from assay.explain.decomposition import (
     change_of_mean,
     change_of_p95,
 )
-from assay.explain.paths import Factor
+from assay.explain.paths import Block, Factor
 from assay.explain.sides import Sides
 from assay.stats.samples import Floats
 from assay.wording import one_line
@@ -26,13 +26,13 @@ from assay.wording import one_line
 ERROR = 0.05
 """That any of the intervals on the page misses."""
 SEED = 20_261_120
-METRICS = ("p95 tokens", "mean tokens", "tool calls", "spend")
 COLUMN = {
     "p95 tokens": "total_tokens",
     "mean tokens": "total_tokens",
     "tool calls": "tool_calls",
     "spend": "spend_usd",
 }
+"""Metric -> the column that it is computed from."""
 MAX_SHOWN_CHARS = 40
 
 
@@ -44,7 +44,7 @@ class What(StrEnum):
     ENVIRONMENT = "model or tools"
     OTHER = "not recorded"
     """It changed with time, under one prompt, model and mix."""
-    UNTOLD = "cannot be told apart"
+    UNTOLD = "not told apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Explanation:
 
     cells: Cells
     changes: Mapping[str, Change]
-    """Of `METRICS`, those that are known."""
+    """Metric -> what became of it; those that are known."""
     parts: Mapping[Part, What]
     shown: frozenset[What]
     """Parts of which both values ran in the same period."""
@@ -98,10 +98,13 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
     changes = {}
     for metric, (values, chosen) in known.items():
         change_of = change_of_p95 if metric == "p95 tokens" else change_of_mean
-        changes[metric] = change_of(values, chosen, cells.paths, level=level, seed=seed)
-    parts: dict[Part, What] = {MIX: What.MIX}
-    parts |= {step.block: _what(step.block) for step in cells.paths[0]}
-    cannot_tell = [*_obstacles(cells), *_nothing_clear(changes)]
+        change = change_of(values, chosen, cells.paths, level=level, seed=seed)
+        changes[metric] = change if cells.traffic_by else _without_mix(change)
+    obstacles = _obstacles(cells)
+    parts: dict[Part, What] = {MIX: What.MIX} if cells.traffic_by else {}
+    for step in cells.paths[0]:
+        parts[step.block] = What.UNTOLD if step.block in obstacles else _what(step.block)
+    cannot_tell = [*obstacles.values(), *_nothing_clear(changes)]
     return Explanation(
         cells=cells,
         changes=changes,
@@ -116,6 +119,12 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
     )
 
 
+def _without_mix(change: Change) -> Change:
+    """Where nothing says what was asked, that the mix did not change is not known."""
+    kept = {part: share for part, share in change.parts.items() if part != MIX}
+    return replace(change, parts=kept)
+
+
 Known = dict[str, tuple[Floats, Runs]]
 
 
@@ -123,23 +132,31 @@ def _known(runs: pa.Table, cells: Cells) -> tuple[Known, list[str]]:
     """The values of each metric with the runs of which it is known, and what is missing."""
     known: Known = {}
     notes: list[str] = []
-    for metric in METRICS:
-        name = COLUMN[metric]
+    for metric, name in COLUMN.items():
         if name not in runs.column_names or runs[name].null_count == len(runs):
             notes.append(f"{metric}: not in the log")
             continue
+        if metric == "spend" and _prices(runs, cells) > 1:
+            notes.append("spend: the prices changed, so it is not split")
+            continue
         values = runs[name].to_numpy(zero_copy_only=False).astype(np.float64)[cells.rows]
-        is_known = ~np.isnan(values)
-        if metric == "p95 tokens":
-            is_known &= values > 0
+        is_known = values > 0 if metric == "p95 tokens" else ~np.isnan(values)
+        missing = f"{is_known.size - int(is_known.sum()):,} of {is_known.size:,} runs"
         chosen = _chosen(cells, is_known)
         if chosen is None:
-            notes.append(f"{metric}: known of too few runs to say ({is_known.sum():,})")
+            notes.append(f"{metric}: not known of {missing}, too many to say")
             continue
-        if (missing := int((~is_known).sum())) and metric != "p95 tokens":
-            notes.append(f"{metric}: not known of {missing:,} of {is_known.size:,} runs")
+        if not is_known.all() and metric != "p95 tokens":
+            notes.append(f"{metric}: not known of {missing}")
         known[metric] = values[is_known], chosen
     return known, notes
+
+
+def _prices(runs: pa.Table, cells: Cells) -> int:
+    """How many tables of prices the runs' spend was computed by."""
+    if "price_table" not in runs.column_names:
+        return 0
+    return len(runs["price_table"].take(pa.array(cells.rows)).drop_null().unique())
 
 
 def _chosen(cells: Cells, is_known: np.ndarray) -> Runs | None:
@@ -158,7 +175,7 @@ def _chosen(cells: Cells, is_known: np.ndarray) -> Runs | None:
     )
 
 
-def _what(block: frozenset[Factor]) -> What:
+def _what(block: Block) -> What:
     if {Factor.PROMPT, Factor.ENVIRONMENT} <= block:
         return What.UNTOLD
     if Factor.PROMPT in block:
@@ -166,24 +183,23 @@ def _what(block: frozenset[Factor]) -> What:
     return What.ENVIRONMENT if Factor.ENVIRONMENT in block else What.OTHER
 
 
-def _obstacles(cells: Cells) -> Iterator[str]:
-    """Why the data cannot tell, whatever the figures are."""
-    for step in cells.paths[0]:
-        what, with_time = _what(step.block), Factor.PERIOD in step.block
-        if what is What.UNTOLD:
-            yield (
-                f"prompt and {_changed(cells)} changed together: "
-                "no runs of one with the other's old value"
-            )
-        elif not with_time or what is What.OTHER:
-            continue
-        elif cells.traffic_by is None:
-            yield (
-                f"{what} and traffic changed together: the log does not say what was asked "
-                "(--column category=NAME)"
-            )
-        elif what is What.PROMPT and cells.before.environment.get("model") is None:
-            yield "the log does not say the model (--column model=NAME), which nothing rules out"
+def _obstacles(cells: Cells) -> dict[Block, str]:
+    """The parts that the data cannot tell apart, whatever the figures are; and why."""
+    found = {step.block: _obstacle(step.block, cells) for step in cells.paths[0]}
+    return {block: why for block, why in found.items() if why is not None}
+
+
+def _obstacle(block: Block, cells: Cells) -> str | None:
+    what = _what(block)
+    if what is What.UNTOLD:
+        return f"prompt and {_changed(cells)} changed together, and never ran apart"
+    if Factor.PERIOD not in block or what is What.OTHER:
+        return None
+    if cells.traffic_by is None:
+        return f"{what} or traffic? the log does not say what was asked (--column category=NAME)"
+    if what is What.PROMPT and cells.before.environment.get("model") is None:
+        return "prompt or model? the log does not say the model (--column model=NAME)"
+    return None
 
 
 def _nothing_clear(changes: Mapping[str, Change]) -> Iterator[str]:
@@ -198,11 +214,20 @@ def _changed(cells: Cells) -> str:
     """What of the model, tools and the like is another after."""
     before, after = cells.before.environment, cells.after.environment
     shown = [
-        f"{name} ({_said(before[name])} -> {_said(after[name])})"
+        f"{in_words(name)} ({_said(before[name])} -> {_said(after[name])})"
         for name in before
         if before[name] != after[name]
     ]
     return " and ".join(shown)
+
+
+def in_words(column: str) -> str:
+    """Without underscores, which chats take for marks.
+
+    >>> in_words("tools_hash"), in_words("golden_task_id")
+    ('tools', 'golden task')
+    """
+    return column.removesuffix("_hash").removesuffix("_id").replace("_", " ")
 
 
 def _said(value: str | None) -> str:
@@ -214,7 +239,7 @@ def _notes(cells: Cells) -> Iterator[str]:
     if cells.traffic_by is None:
         yield "traffic: the log does not say what was asked, so that its change is not measured"
     else:
-        what = f"traffic: told apart by {cells.traffic_by} ({len(cells.names)})"
+        what = f"traffic: told apart by {in_words(cells.traffic_by)} ({len(cells.names)})"
         yield f"{what}; a change within one is not seen"
     for step in cells.paths[0]:
         what = _what(step.block)
@@ -223,8 +248,10 @@ def _notes(cells: Cells) -> Iterator[str]:
                 f"{what}: before and after never ran at the same time, so whatever else changed "
                 "at that moment, and is not recorded, is in it"
             )
+    if cells.before.prompt_id == cells.after.prompt_id:
+        yield "the prompt is the same before and after"
     if changed := _changed(cells):
         yield f"changed: {changed}"
     recorded = set(cells.before.environment)
     if missing := [name for name in ("model", "tools_hash") if name not in recorded]:
-        yield f"not in the log, so not ruled out: {', '.join(missing)}"
+        yield f"not in the log, so not ruled out: {', '.join(map(in_words, missing))}"

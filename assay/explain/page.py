@@ -18,10 +18,10 @@ def explanation_page(found: Explanation) -> str:
     """At most `MAX_LINES` lines; names are bounded, and mean nothing to Markdown."""
     lines = [
         f"**{_text(headline(found), 400)}**",
-        "",
-        _side("Before", found.cells.before),
-        _side("After", found.cells.after),
         "```",
+        _side("before", found.cells.before),
+        _side("after", found.cells.after),
+        "",
         *_table(found),
         "```",
         *(f"- {_text(note, MAX_NOTE_CHARS)}" for note in _notes(found)),
@@ -35,7 +35,7 @@ def headline(found: Explanation) -> str:
         return f"The data cannot tell what it was: {found.cannot_tell[0]}."
     if not found.blamed:
         return "No change is shown: what there is may be chance."
-    return "; ".join(_blame(found, what) for what in found.blamed) + "."
+    return f"It was {'; and '.join(_blame(found, what) for what in found.blamed)}."
 
 
 def amount(metric: str, value: float, *, signed: bool = False) -> str:
@@ -53,24 +53,18 @@ def _blame(found: Explanation, what: What) -> str:
         f"{metric} {amount(metric, value, signed=True)}"
         for metric, value in found.clear(what).items()
     )
-    name = {
-        What.PROMPT: "The prompt",
-        What.MIX: "The traffic mix",
-        What.ENVIRONMENT: "The model or tools",
-        What.OTHER: "Something that is not recorded",
-    }.get(what, str(what))
     unless = ""
     if what in (What.PROMPT, What.ENVIRONMENT) and what not in found.shown:
         unless = " (unless something unrecorded changed at the same moment)"
+    name = "something that is not recorded" if what is What.OTHER else f"the {what}"
     return f"{name}: {effects} a run{unless}"
 
 
 def _side(name: str, group: Group) -> str:
-    words = f"{group.runs:,} runs {_text(group.words, 90)}"
+    words = f"{name + ':':<8}{group.runs:,} runs {_plain(group.words, 100)}"
     if group.prompt_id not in group.words:
-        words += f", prompt {_text(group.prompt_id, MAX_NAME_CHARS)}"
-    left = f" ({group.left_out:,} of others are not counted)" if group.left_out else ""
-    return f"{name}: {words}{left}  "
+        words += f", {_plain(group.prompt_id, MAX_NAME_CHARS)}"
+    return words + (f" ({group.left_out:,} of others left out)" if group.left_out else "")
 
 
 def _table(found: Explanation) -> Iterator[str]:
@@ -80,8 +74,10 @@ def _table(found: Explanation) -> Iterator[str]:
     for metric, change in found.changes.items():
         figures = (amount(metric, change.before), amount(metric, change.after))
         yield _row(metric, figures, metric, change.total)
-        for part, share in change.parts.items():
-            yield _row(f"  {found.parts[part]}", ("", ""), metric, share)
+        parts = {found.parts[part]: share for part, share in change.parts.items()}
+        for what in What:
+            if what in parts:
+                yield _row(f"  {what}", ("", ""), metric, parts[what])
 
 
 def _row(name: str, figures: tuple[str, str], metric: str, share: Share) -> str:
@@ -107,6 +103,11 @@ def _bill(found: Explanation) -> Iterator[str]:
                 for each in (share.estimate, share.lower, share.upper)
             )
             yield f"the prompt's part over the {runs:,} runs after: {cost} ({lower} to {upper})"
+
+
+def _plain(text: str, max_chars: int) -> str:
+    """For a block of code, which nothing but a fence ends."""
+    return one_line(text, max_chars=max_chars).replace("`", "'")
 
 
 def _text(text: str, max_chars: int) -> str:

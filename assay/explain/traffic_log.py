@@ -32,7 +32,6 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "tools_hash": ("tools_hash", "tool_schema_hash"),
     "agent": ("agent", "gen_ai.agent.name"),
     "budgets_hash": ("budgets_hash",),
-    "price_table": ("price_table",),
 }  # fmt: skip
 """What else an answer depends on; all of it together is `model or tools`."""
 TRAFFIC: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +41,8 @@ TRAFFIC: Mapping[str, tuple[str, ...]] = {
     "user": ("user", "user_id", "user_key", "customer_id", "account_id"),
 }
 """What was asked, and by whom."""
-FURTHER = {**ENVIRONMENT, **TRAFFIC}
+PRICES: Mapping[str, tuple[str, ...]] = {"price_table": ("price_table",)}
+FURTHER = {**ENVIRONMENT, **TRAFFIC, **PRICES}
 CONVERSATIONS = ("sessionid", "conversationid")
 """What is taken for a run's id elsewhere, and names several runs."""
 COLUMNS = (*NEEDED, *FURTHER)

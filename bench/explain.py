@@ -10,14 +10,16 @@ change of mix together; the truth is computed from 2,000,000 runs. Run it:
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing import Pool
 
 import numpy as np
 import pyarrow as pa
 
+from assay.errors import NoVerdict
 from assay.explain.explanation import Explanation, What, explain
 from assay.explain.sides import Sides
 
@@ -26,6 +28,7 @@ CATEGORIES = ("order", "refund", "howto", "complaint")
 TOKENS = np.array([3_000.0, 4_500.0, 2_200.0, 7_000.0])
 CALLS = np.array([3.0, 5.0, 1.5, 6.0])
 USD_PER_TOKEN = 3e-6
+MIX_BEFORE, MIXED = (0.4, 0.2, 0.3, 0.1), (0.2, 0.3, 0.15, 0.35)
 LOG_SD, LOG_SD_OF_USERS = 0.5, 0.3
 
 
@@ -33,14 +36,13 @@ LOG_SD, LOG_SD_OF_USERS = 0.5, 0.3
 class Scenario:
     """What happens between before and after."""
 
-    mix_before: tuple[float, ...] = (0.4, 0.2, 0.3, 0.1)
-    mix_after: tuple[float, ...] = (0.4, 0.2, 0.3, 0.1)
+    mix_before: tuple[float, ...] = MIX_BEFORE
+    mix_after: tuple[float, ...] = MIX_BEFORE
     tokens: float = 1.0
     calls: float = 1.0
     runs_per_user: float = 1.0
 
 
-MIXED = (0.2, 0.3, 0.15, 0.35)
 SCENARIOS = {
     "null": Scenario(),
     "mix alone": Scenario(mix_after=MIXED),
@@ -51,11 +53,18 @@ SCENARIOS = {
 
 
 def simulate(scenario: Scenario, n: int, random: np.random.Generator) -> tuple[pa.Table, Sides]:
-    """So many runs before and after."""
-    tables = [
-        _side(scenario, n, random, is_after=is_after, prompt=f"support:{version}:0123456789ab")
-        for is_after, version in ((False, "v13"), (True, "v14"))
-    ]
+    """So many runs before and as many after."""
+    per_user = scenario.runs_per_user
+    before = runs_of("v13", n, random, mix=scenario.mix_before, per_user=per_user)
+    after = runs_of(
+        "v14",
+        n,
+        random,
+        mix=scenario.mix_after,
+        tokens=scenario.tokens,
+        calls=scenario.calls,
+        per_user=per_user,
+    )
     is_after = np.arange(2 * n) >= n
     sides = Sides(
         before=~is_after,
@@ -64,30 +73,39 @@ def simulate(scenario: Scenario, n: int, random: np.random.Generator) -> tuple[p
         after_words="after",
         at_the_same_time=False,
     )
-    return pa.concat_tables(tables), sides
+    return pa.concat_tables([before, after]), sides
 
 
-def _side(
-    scenario: Scenario, n: int, random: np.random.Generator, *, is_after: bool, prompt: str
+def runs_of(
+    version: str,
+    n: int,
+    random: np.random.Generator,
+    *,
+    mix: Sequence[float] = MIX_BEFORE,
+    tokens: float = 1.0,
+    calls: float = 1.0,
+    model: str = "sim-1",
+    at: datetime = NOW,
+    per_user: float = 1.0,
 ) -> pa.Table:
-    mix = scenario.mix_after if is_after else scenario.mix_before
+    """Runs of one version, a minute apart; `tokens` and `calls` are factors."""
     categories = random.choice(len(mix), size=n, p=mix)
-    users = random.integers(0, max(1, int(n / scenario.runs_per_user)), size=n)
-    of_users = np.exp(LOG_SD_OF_USERS * random.standard_normal(n))[users % n]
-    if scenario.runs_per_user == 1.0:
-        users, of_users = np.arange(n), np.ones(n)
-    factor, more = (scenario.tokens, scenario.calls) if is_after else (1.0, 1.0)
-    tokens = TOKENS[categories] * factor * of_users * np.exp(LOG_SD * random.standard_normal(n))
-    calls = random.poisson(CALLS[categories] * more)
+    users, of_users = np.arange(n), np.ones(n)
+    if per_user > 1.0:
+        users = random.integers(0, int(n / per_user), size=n)
+        of_users = np.exp(LOG_SD_OF_USERS * random.standard_normal(n))[users]
+    noise = np.exp(LOG_SD * random.standard_normal(n))
+    used = TOKENS[categories] * tokens * of_users * noise
     return pa.table(
         {
-            "prompt_id": [prompt] * n,
-            "model": ["sim-1"] * n,
+            "prompt_id": [f"support:{version}:0123456789ab"] * n,
+            "model": [model] * n,
             "category": [CATEGORIES[each] for each in categories],
-            "user": [f"{is_after}-{each}" for each in users],
-            "total_tokens": tokens,
-            "tool_calls": calls.astype(np.float64),
-            "spend_usd": tokens * USD_PER_TOKEN,
+            "user": [f"{version}-{each}" for each in users],
+            "total_tokens": used,
+            "tool_calls": random.poisson(CALLS[categories] * calls).astype(np.float64),
+            "spend_usd": used * USD_PER_TOKEN,
+            "started_at": [(at + timedelta(minutes=each)).isoformat() for each in range(n)],
         }
     )
 
@@ -133,10 +151,13 @@ def _truth_of_p95(scenario: Scenario) -> dict[What, float]:
     return {What.PROMPT: scale * np.log(scenario.tokens), What.MIX: scale * (high - low)}
 
 
-def one(seed: int, *, scenario: Scenario, n: int) -> Explanation:
-    """One simulated incident, explained."""
+def one(seed: int, *, scenario: Scenario, n: int) -> Explanation | None:
+    """One simulated incident, explained; None where a category has too few runs."""
     runs, sides = simulate(scenario, n, np.random.default_rng(seed))
-    return explain(runs, sides, seed=10_000 + seed)
+    try:
+        return explain(runs, sides, seed=10_000 + seed)
+    except NoVerdict:
+        return None
 
 
 def covered(
@@ -164,17 +185,18 @@ def main() -> None:
     with Pool(2) as pool:
         for name, scenario in SCENARIOS.items():
             work = partial(one, scenario=scenario, n=asked.runs)
-            found = pool.map(work, range(asked.simulations), chunksize=4)
-            print(_row(name, scenario, found))
+            tried = pool.map(work, range(asked.simulations), chunksize=4)
+            print(_row(name, scenario, tried), flush=True)
     runs, sides = simulate(SCENARIOS["both"], 10_000, np.random.default_rng(0))
     began = time.perf_counter()
     explain(runs, sides)
     print(f"20,000 runs: {time.perf_counter() - began:.2f} s")
 
 
-def _row(name: str, scenario: Scenario, found: list[Explanation]) -> str:
+def _row(name: str, scenario: Scenario, tried: list[Explanation | None]) -> str:
+    found = [each for each in tried if each is not None]
     shares = [np.mean([what in each.blamed for each in found]) for what in (What.PROMPT, What.MIX)]
-    untold = np.mean([bool(each.cannot_tell) for each in found])
+    untold = np.mean([each is None or bool(each.cannot_tell) for each in tried])
     really = truth(scenario)
     hits = [covered(each, really) for each in found]
     each_one = [np.mean([hit[key] for hit in hits]) for key in hits[0]]

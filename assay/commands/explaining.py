@@ -29,7 +29,8 @@ def explain(arguments: argparse.Namespace) -> int:
     paths = [*of_sides, *(_logs(arguments) if len(of_sides) < 2 else [])]
     log = read_traffic(paths, named=_named(arguments.column))
     for ours, theirs in log.sources.items():
-        print(f"{ours}: column {one_line(theirs)}", file=sys.stderr)
+        if theirs != ours:
+            print(f"{ours}: column {one_line(theirs)}", file=sys.stderr)
     for what, count in log.passed_over.items():
         print(f"passed over: {count:,} x {what}", file=sys.stderr)
     sides = select(before, after, log.runs, {path: paths.index(path) for path in of_sides})

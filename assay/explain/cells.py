@@ -69,6 +69,17 @@ class Cells:
     """What the traffic is told apart by; None where nothing says it."""
     notes: tuple[str, ...]
 
+    @property
+    def effective_runs(self) -> float:
+        """So many equal runs are those before worth, weighed as the mix after (Kish)."""
+        n = len(self.names)
+        counts = [
+            np.bincount(self.categories[self.states == place], minlength=n)
+            for place in (0, len(self.cells) - 1)
+        ]
+        shares = counts[1] / counts[1].sum()
+        return float(1 / (shares**2 / counts[0]).sum())
+
 
 def cells_of(runs: pa.Table, sides: Sides) -> Cells:
     """The cells.
@@ -313,9 +324,12 @@ def _check_there(counts: Ints, is_thin: Flags, names: Names, traffic_by: str | N
     largest = np.where(is_thin, shares.max(axis=0), 0.0)
     worst = int(largest.argmax())
     if largest[worst] > RARE:
-        before, after = shares[:, worst]
+        before, after = (
+            f"{n:,} runs ({share:.0%})"
+            for n, share in zip(counts[:, worst], shares[:, worst], strict=True)
+        )
         raise NoVerdict(
-            f"{traffic_by} {one_line(names[worst])!r} is {before:.0%} of the runs before and "
-            f"{after:.0%} of those after: what it would cost on the other side is not known",
+            f"{traffic_by} {one_line(names[worst])!r} has {before} before and {after} after: "
+            "too few to say what it would cost there",
             mend="name times or files in which both have it",
         )

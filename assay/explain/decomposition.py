@@ -20,8 +20,8 @@ from assay.stats.samples import Floats, Ints
 
 QUANTILE = 0.95
 DRAWS = 1_000
-CHUNK = 50
-"""Draws at once: memory for so many times the runs."""
+MAX_WEIGHTS = 2_000_000
+"""Held at once: 16 MB."""
 MIX = "traffic mix"
 """The part that is not a block."""
 Part = Block | str
@@ -137,9 +137,10 @@ def _change(
     random = np.random.default_rng(seed)
     found = figures(np.ones((1, clusters.size)))
     drawn: list[Floats] = []
-    for _ in range(DRAWS // CHUNK):
-        weights = random.standard_exponential((CHUNK, int(clusters.max()) + 1))
-        each = figures(weights[:, clusters])
+    at_once = max(1, min(DRAWS, MAX_WEIGHTS // clusters.size))
+    for begin in range(0, DRAWS, at_once):
+        n = min(at_once, DRAWS - begin)
+        each = figures(random.standard_exponential((n, int(clusters.max()) + 1))[:, clusters])
         drawn.append(np.stack([each.after - each.before, *each.parts.values()]))
     tails = [(1 - level) / 2, (1 + level) / 2]
     limits = np.quantile(np.concatenate(drawn, axis=1), tails, axis=1).T

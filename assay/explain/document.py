@@ -23,6 +23,7 @@ def as_json(found: Explanation) -> dict[str, Any]:
         "after": _group(cells.after),
         "traffic_by": cells.traffic_by,
         "categories": len(cells.names),
+        "effective_runs": cells.effective_runs,
         "told_at_the_same_time": sorted(str(each) for each in found.shown),
         "metrics": [
             {

@@ -76,8 +76,8 @@ class Explanation:
 
     @property
     def blamed(self) -> tuple[What, ...]:
-        """What surely made a part of some change; nothing where the data cannot tell."""
-        return () if self.cannot_tell else tuple(each for each in What if self.clear(each))
+        """What surely made a part of some change."""
+        return tuple(each for each in What if each is not What.UNTOLD and self.clear(each))
 
 
 def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
@@ -94,7 +94,8 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
             "the runs say neither tokens, nor tool calls, nor spend",
             mend="name a column: --column total_tokens=NAME",
         )
-    level = 1 - ERROR / len(known)
+    n_parts = len(cells.paths[0]) + (cells.traffic_by is not None)
+    level = 1 - ERROR / (len(known) * n_parts)
     changes = {}
     for metric, (values, chosen) in known.items():
         change_of = change_of_p95 if metric == "p95 tokens" else change_of_mean
@@ -104,7 +105,12 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
     parts: dict[Part, What] = {MIX: What.MIX} if cells.traffic_by else {}
     for step in cells.paths[0]:
         parts[step.block] = What.UNTOLD if step.block in obstacles else _what(step.block)
-    cannot_tell = [*obstacles.values(), *_nothing_clear(changes)]
+    # A part that may be nothing stands in nobody's way.
+    matter = [
+        why
+        for block, why in obstacles.items()
+        if any(change.parts[block].is_clear for change in changes.values())
+    ]
     return Explanation(
         cells=cells,
         changes=changes,
@@ -112,7 +118,7 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
         shown=frozenset(
             parts[step.block] for step in cells.paths[0] if Factor.PERIOD not in step.block
         ),
-        cannot_tell=tuple(cannot_tell),
+        cannot_tell=(*matter, *_nothing_clear(changes)),
         notes=(*cells.notes, *notes, *_notes(cells)),
         level=level,
         seed=seed,
@@ -214,7 +220,7 @@ def _changed(cells: Cells) -> str:
     """What of the model, tools and the like is another after."""
     before, after = cells.before.environment, cells.after.environment
     shown = [
-        f"{in_words(name)} ({_said(before[name])} -> {_said(after[name])})"
+        f"{in_words(name)} ({_said(before[name])}, then {_said(after[name])})"
         for name in before
         if before[name] != after[name]
     ]
@@ -240,13 +246,14 @@ def _notes(cells: Cells) -> Iterator[str]:
         yield "traffic: the log does not say what was asked, so that its change is not measured"
     else:
         what = f"traffic: told apart by {in_words(cells.traffic_by)} ({len(cells.names)})"
-        yield f"{what}; a change within one is not seen"
+        worth = f"the runs before, weighed as the mix after, count as {cells.effective_runs:,.0f}"
+        yield f"{what} and by nothing else; {worth}"
     for step in cells.paths[0]:
         what = _what(step.block)
         if Factor.PERIOD in step.block and what in (What.PROMPT, What.ENVIRONMENT):
             yield (
-                f"{what}: before and after never ran at the same time, so whatever else changed "
-                "at that moment, and is not recorded, is in it"
+                f"{what}: before and after never ran at the same time; what else changed at that "
+                "moment, and is not recorded, is in it (proof: assay evaluate, on golden tasks)"
             )
     if cells.before.prompt_id == cells.after.prompt_id:
         yield "the prompt is the same before and after"

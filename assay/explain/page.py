@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from assay.explain.cells import Group
 from assay.explain.decomposition import Share
-from assay.explain.explanation import Explanation, What
+from assay.explain.explanation import ERROR, Explanation, What
 from assay.report.escaping import markdown_text
 from assay.wording import one_line
 
@@ -31,11 +31,13 @@ def explanation_page(found: Explanation) -> str:
 
 def headline(found: Explanation) -> str:
     """What it was, in a sentence."""
+    blamed = "; and ".join(_blame(found, what) for what in found.blamed)
     if found.cannot_tell:
-        return f"The data cannot tell what it was: {found.cannot_tell[0]}."
-    if not found.blamed:
+        besides = f" Of it, {blamed}." if blamed else ""
+        return f"The data cannot tell what it was: {found.cannot_tell[0]}.{besides}"
+    if not blamed:
         return "No change is shown: what there is may be chance."
-    return f"It was {'; and '.join(_blame(found, what) for what in found.blamed)}."
+    return f"It was {blamed}."
 
 
 def amount(metric: str, value: float, *, signed: bool = False) -> str:
@@ -69,7 +71,7 @@ def _side(name: str, group: Group) -> str:
 
 def _table(found: Explanation) -> Iterator[str]:
     """Fixed width, for a block of code: tables are shown by few chats."""
-    shown = f"{100 * (1 - (1 - found.level) * len(found.changes)):.0f} % together"
+    shown = f"{100 * (1 - ERROR):.0f} % together"
     yield f"{'per run':<22}{'before':>10}{'after':>10}{'change':>10}   surely within ({shown})"
     for metric, change in found.changes.items():
         figures = (amount(metric, change.before), amount(metric, change.after))

@@ -14,12 +14,17 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
 from assay.explain.paths import Block, Path, State
 from assay.stats.samples import Floats, Ints
 
 QUANTILE = 0.95
-DRAWS = 1_000
+DRAWS, MIN_DRAWS = 1_000, 200
+MAX_WORK = 40_000_000
+"""Draws x runs; beyond, there are fewer draws, and limits are the normal distribution's."""
+STRETCH = 1.1
+"""Of the limits: percentiles of resampled runs are too narrow where those are few."""
 MAX_WEIGHTS = 2_000_000
 """Held at once: 16 MB."""
 MIX = "traffic mix"
@@ -136,18 +141,18 @@ def _change(
     """
     random = np.random.default_rng(seed)
     found = figures(np.ones((1, clusters.size)))
+    estimates = np.concatenate([found.after - found.before, *found.parts.values()])
     drawn: list[Floats] = []
-    at_once = max(1, min(DRAWS, MAX_WEIGHTS // clusters.size))
-    for begin in range(0, DRAWS, at_once):
-        n = min(at_once, DRAWS - begin)
+    n_draws = draws_of(clusters.size)
+    at_once = max(1, min(n_draws, MAX_WEIGHTS // clusters.size))
+    for begin in range(0, n_draws, at_once):
+        n = min(at_once, n_draws - begin)
         each = figures(random.standard_exponential((n, int(clusters.max()) + 1))[:, clusters])
         drawn.append(np.stack([each.after - each.before, *each.parts.values()]))
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    limits = np.quantile(np.concatenate(drawn, axis=1), tails, axis=1).T
-    estimates = [found.after - found.before, *found.parts.values()]
+    below, above = _deviations(np.concatenate(drawn, axis=1), estimates, level=level)
     shares = [
-        Share(estimate=float(estimate[0]), lower=float(low), upper=float(high))
-        for estimate, (low, high) in zip(estimates, limits, strict=True)
+        Share(estimate=float(estimate), lower=float(estimate - low), upper=float(estimate + high))
+        for estimate, low, high in zip(estimates, STRETCH * below, STRETCH * above, strict=True)
     ]
     return Change(
         before=float(found.before[0]),
@@ -155,6 +160,20 @@ def _change(
         total=shares[0],
         parts=dict(zip(found.parts, shares[1:], strict=True)),
     )
+
+
+def draws_of(n_runs: int) -> int:
+    """How often so many runs are resampled."""
+    return min(DRAWS, max(MIN_DRAWS, MAX_WORK // n_runs))
+
+
+def _deviations(drawn: Floats, estimates: Floats, *, level: float) -> tuple[Floats, Floats]:
+    """How far below and above each estimate its limits lie; never on the other side of it."""
+    if drawn.shape[1] < DRAWS:  # too few for percentiles so far out; runs are many
+        spread = float(ndtri((1 + level) / 2)) * drawn.std(axis=1)
+        return spread, spread
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return np.maximum(estimates - low, 0.0), np.maximum(high - estimates, 0.0)
 
 
 def _sums(groups: Ints, amounts: Floats, *, shape: tuple[int, int]) -> Floats:

@@ -10,13 +10,13 @@ import pyarrow as pa
 from assay.errors import NotEnoughEvidence
 from assay.explain.cells import MIN_CELL_RUNS, Cells, cells_of
 from assay.explain.decomposition import (
-    DRAWS,
     MIX,
     Change,
     Part,
     Runs,
     change_of_mean,
     change_of_p95,
+    draws_of,
 )
 from assay.explain.paths import Block, Factor
 from assay.explain.sides import Sides
@@ -62,8 +62,8 @@ class Explanation:
     notes: tuple[str, ...]
     level: float
     """Two-sided, of each interval."""
-    seed: int = SEED
-    draws: int = DRAWS
+    seed: int
+    draws: int
 
     def clear(self, what: What) -> dict[str, float]:
         """The metrics of which this part is surely not zero, and how much of them it made."""
@@ -122,6 +122,7 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
         notes=(*cells.notes, *notes, *_notes(cells)),
         level=level,
         seed=seed,
+        draws=draws_of(cells.rows.size),
     )
 
 

@@ -293,6 +293,11 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
     history.add_argument(
         "--head", metavar="HASH", help="verify: that nothing was cut off since this was the head"
     )
+    history.add_argument(
+        "--evidence",
+        action="store_true",
+        help="verify: that the runs which each switch was decided on are still the same",
+    )
     history.add_argument("--reason", metavar="TEXT", help="merge: for the history")
     history.add_argument("--json", action="store_true", help="as JSON; the lines as they are kept")
     show = _command(

@@ -5,7 +5,8 @@ between cells the average, as Shapley has it. p95: the same on logs of quantiles
 runs, brought back to tokens by the logarithmic mean, so that the parts add up to the change.
 
 Source:
-    Kitagawa (1955); DiNardo, Fortin & Lemieux (1996) for the reweighting; docs/statistics.md.
+    Kitagawa (1955); DiNardo, Fortin & Lemieux (1996) for the reweighting; Hesterberg (2015)
+    for the stretch of the limits; docs/statistics.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """One evaluation under way: its runs, each on disk before it is counted."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +9,8 @@ from assay.agents.opening import open_agent
 from assay.agents.protocol import Agent, AgentResult, Order
 from assay.checks import Observed, assess
 from assay.golden import GoldenTask
+from assay.judges.bench import Bench, is_to_be_judged, open_bench
+from assay.judges.ruling import Answer, Place, as_line, by_run, from_line, spent_on
 from assay.ledger import Ledger
 from assay.plan import Plan, folder_of
 from assay.prompts import PromptVersion
@@ -17,6 +19,7 @@ from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
 from assay.store.tape import Exchange, Tape, read_tapes
+from assay.store.toolsets import keep_tools
 
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
@@ -59,19 +62,23 @@ class Evaluation:
     folder: EvaluationFolder
     agent: Agent
     slots: Slots
+    bench: Bench
     on_run: Callable[[RunRecord], None]
     _journal: Journal
     _tapes: Journal
     _taped: dict[str, list[Exchange]]
     _finished: dict[str, RunRecord]
+    _unjudged: dict[str, RunRecord]
+    """Made by an interrupted attempt, which did not hear all judges."""
+    _heard: Mapping[str, Mapping[Place, Answer]]
+    """What judges answered an interrupted attempt, by run."""
     _ledger: Ledger = field(init=False)
     _not_made: str | None = field(init=False, default=None)
     _settled: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        self._ledger = Ledger.of(
-            self.plan.config.budgets, finished=self._finished.values(), begun=self._taped
-        )
+        made = [*self._finished.values(), *self._unjudged.values()]
+        self._ledger = Ledger.of(self.plan.config.budgets, finished=made, begun=self._taped)
 
     @property
     def n_finished(self) -> int:
@@ -102,11 +109,11 @@ class Evaluation:
 
     @property
     def budget_spent(self) -> str | None:
-        """The budget of the whole evaluation that kept a run from being made, if any."""
-        return self._not_made
+        """The budget of the whole evaluation that kept a run from being made or judged, if any."""
+        return self._not_made or self.bench.spent_budget
 
     async def make_run(self, cell: Cell, *, repeat: int, round_number: int) -> None:
-        """Make one run and keep it, unless it is done already or the budget is spent."""
+        """Make one run, hear its judges and keep it, unless it is done or a budget is spent."""
         key = RunKey(
             evaluation_id=self.plan.evaluation_id,
             prompt_id=cell.prompt.prompt_id,
@@ -116,16 +123,25 @@ class Evaluation:
         )
         if key.run_id in self._finished:
             return
-        async with (
-            self.slots.at((repeat, cell.number)),
-            self._ledger.admission(key.run_id) as refused_by,
-        ):
-            if refused_by is None:
-                await self._make(cell, key, round_number)
-            else:
-                self._not_made = refused_by
+        run = self._unjudged.get(key.run_id)
+        if run is None:
+            run = await self._made_in_turn(cell, key, round_number)
+        if run is not None:
+            await self._keep(await self._judged(cell, key, run))
 
-    async def _make(self, cell: Cell, key: RunKey, round_number: int) -> None:
+    async def _made_in_turn(self, cell: Cell, key: RunKey, round_number: int) -> RunRecord | None:
+        """The run, made once it has a slot; None if a budget is spent by then."""
+        async with self.slots.at((key.repeat, cell.number)):
+            if (spent := self.bench.spent_budget) is not None:
+                self._not_made = spent
+                return None
+            async with self._ledger.admission(key.run_id) as refused_by:
+                if refused_by is None:
+                    return await self._make(cell, key, round_number)
+                self._not_made = refused_by
+                return None
+
+    async def _make(self, cell: Cell, key: RunKey, round_number: int) -> RunRecord:
         started_at = datetime.now(UTC)
         self._journal.append(self._start_line(key, started_at))
         result = await self.agent.run(
@@ -138,10 +154,27 @@ class Evaluation:
             tape=Tape(key.run_id, self._taped.get(key.run_id, ()), self._tapes),
         )
         run = self._record(cell, key, result, started_at=started_at, round_number=round_number)
+        if is_to_be_judged(cell.task, run):
+            self._journal.append({"type": "run_made", "run": run.model_dump(mode="json")})
+        self._ledger.count(run)
+        return run
+
+    async def _judged(self, cell: Cell, key: RunKey, run: RunRecord) -> RunRecord:
+        """The run with its judges' rulings; it holds no slot while they are heard."""
+        if not is_to_be_judged(cell.task, run):
+            return run
+        return await self.bench.judged(
+            cell.task,
+            run,
+            key,
+            heard=self._heard.get(run.run_id, {}),
+            keep=lambda answer: self._journal.append(as_line(run.run_id, answer)),
+        )
+
+    async def _keep(self, run: RunRecord) -> None:
         self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
         await self._journal.committed()
         self._finished[run.run_id] = run
-        self._ledger.count(run)
         self.on_run(run)
 
     def _start_line(self, key: RunKey, started_at: datetime) -> dict[str, object]:
@@ -191,6 +224,7 @@ class Evaluation:
             success=verdict.success,
             failed_checks=list(verdict.failed_checks),
             violated_invariants=list(verdict.violated_invariants),
+            success_without_judge=verdict.success if cell.task.judged_checks else None,
             trace=trace,
             **used,
         )
@@ -202,11 +236,19 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
-    async with open_agent(plan.config) as agent:  # first: bad tools leave no folder behind
+    async with (  # first: bad tools, or a judge without a key, leave no folder behind
+        open_agent(plan.config) as agent,
+        open_bench(plan.config, plan.tasks) as bench,
+    ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
+            if agent.tool_schemas is not None:
+                keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
-            taped = read_tapes(folder.tapes, finished=finished)
+            answers = folder.judges_answers(from_line)
+            bench.recall(spent_on(answers))
+            unjudged = {run.run_id: run for run in folder.unjudged_runs()}
+            taped = read_tapes(folder.tapes, finished=finished.keys() | unjudged.keys())
             with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:
                 if folder.header() is None:
                     journal.append(plan.header())
@@ -215,11 +257,14 @@ async def open_evaluation(
                     folder=folder,
                     agent=agent,
                     slots=Slots(min(max_concurrency, agent.max_concurrency or max_concurrency)),
+                    bench=bench,
                     on_run=on_run,
                     _journal=journal,
                     _tapes=tapes,
                     _taped=taped,
                     _finished=finished,
+                    _unjudged=unjudged,
+                    _heard=by_run(answers),
                 )
 
 

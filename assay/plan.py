@@ -94,11 +94,18 @@ class Plan:
                 "code": [_sha256(path) for path in self.config.code_paths],
                 "metadata": [task.metadata for task in self.tasks if task.metadata],
                 "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
+                **self._judged_by(),
                 "gates": self.gates.model_dump(mode="json"),
                 "allow_different": sorted(self.allow_different),
                 "max_infra_error_share": self.config.testing.max_infra_error_share,
             }
         )
+
+    def _judged_by(self) -> dict[str, Any]:
+        """The judge, where any golden task asks for one."""
+        if not any(task.asks_a_judge for task in self.tasks):
+            return {}
+        return {"judge": self.config.judge.model_dump(mode="json", exclude={"max_concurrency"})}
 
     def header(self) -> dict[str, Any]:
         """The first line of the evaluation's journal."""

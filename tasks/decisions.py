@@ -27,6 +27,7 @@ from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import allowed, differences
 from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
+from assay.store.toolsets import in_words
 from assay.versions import versions
 from tasks.artifacts import show_outcome
 
@@ -51,13 +52,19 @@ def _decision(
     baseline, prompt = refs
     expected = {task.id: task.expect_stop_reason for task in plan.tasks}
     differing = differences(runs, baseline=baseline.prompt_id, candidate=prompt.prompt_id)
-    refused = [str(each) for each in differing if each.field not in plan.allow_different]
+    results = folder_of(plan).path.parent
+    refused = [
+        in_words(each, [results]) for each in differing if each.field not in plan.allow_different
+    ]
     looks = judge_in_looks(
         read_arm(runs, baseline, tasks=expected),
         read_arm(runs, prompt, tasks=expected),
         at=plan.looks,
         made=number,
-        tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
+        tasks=[
+            TaskTraits(id=task.id, critical=task.is_critical, firm=task.is_firm)
+            for task in plan.tasks
+        ],
         gates=plan.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
         spent_budget=spent_budget,

@@ -29,6 +29,14 @@ latency_s, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_t
 tool_calls, tool_calls_by_tool, denied_tool_calls, spend_usd, price_table, stop_reason, success,
 failed_checks, violated_invariants, output, error, attempts, trace""".replace("\n", " ").split(", ")
 COLUMNS += ["budgets_hash"]
+COLUMNS += [
+    "success_without_judge",
+    "judge_model",
+    "judge_agreement",
+    "judge_tokens",
+    "judge_spend_usd",
+]
+COLUMNS += ["judge_rulings"]
 """The contract, word for word, and what was added to it since."""
 
 

@@ -24,8 +24,8 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
 from assay.agents.protocol import AgentResult, Order, ToolCall
-from assay.agents.toolbox import Toolbox
-from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
+from assay.agents.toolbox import Toolbox, ToolsGone, answered
+from assay.budgets import Meter, Refusal, RequestUse, Stopwatch, ToolPolicy
 from assay.config import Budgets
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
@@ -33,6 +33,7 @@ from assay.models.source import ModelSource
 from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.tape import Exchange, Tape
+from assay.tool_schemas import ToolSchemas
 
 MAX_ERROR_CHARS = 2_000
 _RESPONSE = TypeAdapter(ModelResponse)
@@ -84,6 +85,7 @@ class BuiltinAgent:
         self.model = source.name
         self.model_params_hash = source.params_hash
         self.tools_hash = toolbox.tools_hash
+        self.tool_schemas: ToolSchemas | None = toolbox.schemas
         self.price_table = price.table
         self.max_concurrency = source.max_concurrency
         self._source = source
@@ -129,6 +131,8 @@ class _Run:
     watch: Stopwatch
     attempts: int = 1
     said: str | None = None
+    gone: str | None = None
+    """Why a tool can be called no more, once one cannot."""
     calls: list[ToolCall] = field(default_factory=list)
 
     async def to_the_end(self, max_seconds: float) -> Ending:
@@ -158,8 +162,10 @@ class _Run:
                 return Ending(stop)  # the budget cut this answer off
             if not response.tool_calls:
                 self.said = response.text or ""
-                return Ending(StopReason.FINISH)
+                return Ending(self.meter.at_finish())
             returns, stop = await self.make_calls(response.tool_calls, step=step)
+            if self.gone is not None:
+                return Ending(StopReason.INFRA_ERROR, self.gone)
             if stop is not None:
                 return Ending(stop)
             messages += [response, ModelRequest(parts=returns)]
@@ -188,27 +194,40 @@ class _Run:
     async def make_calls(
         self, wanted: Sequence[ToolCallPart], *, step: int
     ) -> tuple[list[ToolReturnPart], StopReason | None]:
-        """Make one response's calls together, up to the first that a limit forbids."""
-        made: list[ToolCallPart] = []
+        """Make one response's calls together, up to the first that ends the run.
+
+        One that is denied is answered with a refusal; it is not on the tape, for the same
+        policy refuses it again.
+        """
+        made = []
         stop = None
-        for call in wanted:
+        for number, call in enumerate(wanted):
             tool, arguments = self.toolbox.name(call.tool_name), call.args_as_json_str()
-            if (stop := self.meter.before_call(tool, arguments)) is not None:
+            kept_from = self.meter.before_call(tool, arguments)
+            if isinstance(kept_from, StopReason):
+                stop = kept_from
                 break
-            self.meter.count_call(tool, arguments)
-            made.append(call)
-        returns = await asyncio.gather(
-            *(self.call(call, step=step, number=number) for number, call in enumerate(made))
-        )
+            if kept_from is None:
+                self.meter.count_call(tool, arguments)
+            made.append(self.call(call, kept_from, step=step, number=number))
+        returns = await asyncio.gather(*made)
         outcomes = [part.outcome for part in returns] + ([] if stop is None else [stop])
         self.calls += map(self.traced, wanted, outcomes)
         return returns, stop
 
-    async def call(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
+    async def call(
+        self, call: ToolCallPart, refusal: Refusal | None, *, step: int, number: int
+    ) -> ToolReturnPart:
         """One tool's answer: from the tape if it is there, else the call is made and kept."""
+        if refusal is not None:
+            return answered(call, refusal.words, outcome="denied")
         if (exchange := self.taped.get((step, number))) is not None:
             return _RETURN.validate_json(exchange.message)
-        answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
+        try:
+            answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
+        except ToolsGone as gone:
+            self.gone = str(gone)[:MAX_ERROR_CHARS]
+            return answered(call, self.gone, outcome="failed")
         self.keep(step, number, _RETURN.dump_json(answer))
         return answer
 

@@ -1,8 +1,11 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import assert_never
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, assert_never
+
+from pydantic_ai.tools import Tool
 
 from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
 from assay.agents.builtin import BuiltinAgent
@@ -12,6 +15,7 @@ from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
 from assay.agents.python import open_python_agent
 from assay.agents.toolbox import Toolbox, load_tools
+from assay.agents.toolsets import opened_tools
 from assay.budgets import ToolPolicy
 from assay.config import Config
 from assay.errors import InputError
@@ -47,11 +51,13 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
         InputError: The model or the tools cannot be had as configured, or a spend
             budget is set for a model whose price is not known.
     """
-    toolbox = open_toolbox(config, section)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
-    async with open_model(
-        section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
-    ) as source:
+    async with (
+        open_toolbox(config, section) as toolbox,
+        open_model(
+            section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
+        ) as source,
+    ):
         price = PriceTable(section.prices).price_of(section.model, source.price_ref)
         _refuse_unknown_spend(config, price)
         yield BuiltinAgent(
@@ -60,22 +66,53 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
             price=price,
             toolbox=toolbox,
             budgets=config.budgets,
-            policy=ToolPolicy(allowed, section.max_calls_per_tool),
+            policy=ToolPolicy(
+                allowed, section.max_calls_per_tool, frozenset(section.blocked_tools)
+            ),
             attempts=config.execution.attempts,
         )
 
 
-def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
-    """The configured tools, as far as they are allowed.
+@asynccontextmanager
+async def open_toolbox(config: Config, section: BuiltinSection) -> AsyncIterator[Toolbox]:
+    """The configured tools, as far as they are allowed, with the servers that they live in.
 
     Raises:
-        InputError: The tools cannot be imported, or the configuration names one that is
-            not there.
+        InputError: The tools cannot be imported, a server of tools cannot be had, or the
+            configuration names a tool that is not there.
     """
-    tools = [] if config.tools_path is None else load_tools(config.tools_path)
-    toolbox = Toolbox(tools, allowed=section.allowed_tools)
-    _refuse_unknown_tools(config, section, toolbox.names)
-    return toolbox
+    async with AsyncExitStack() as stack:
+        listed = [] if config.tools_path is None else load_tools(config.tools_path)
+        tools = await opened_tools(listed, stack)
+        if section.mcp_servers:
+            tools += await stack.enter_async_context(_mcp_tools(config, section))
+        toolbox = Toolbox(tools, allowed=section.allowed_tools, blocked=section.blocked_tools)
+        _refuse_unknown_tools(config, section, toolbox.names)
+        yield toolbox
+
+
+async def offered_tools(config: Config, section: BuiltinSection) -> list[str]:
+    """The names of the tools that a run would be offered; servers are started and ended.
+
+    Raises:
+        InputError: As `open_toolbox`.
+    """
+    async with open_toolbox(config, section) as toolbox:
+        return [toolbox.name(tool.name) for tool in toolbox.definitions]
+
+
+def _mcp_tools(
+    config: Config, section: BuiltinSection
+) -> AbstractAsyncContextManager[list[Tool[Any]]]:
+    try:
+        from assay.agents.mcp_servers import mcp_tools  # a second, and an extra
+    except ModuleNotFoundError as missing:
+        raise InputError(
+            f"agent.mcp_servers needs the package {str(missing.name).partition('.')[0]}",
+            path=config.path,
+            mend="pip install 'assay[mcp]'",
+        ) from None
+    return mcp_tools(config, section.mcp_servers, os.environ)
 
 
 def _refuse_unknown_spend(config: Config, price: Price) -> None:
@@ -96,7 +133,7 @@ def _refuse_unknown_spend(config: Config, price: Price) -> None:
 
 def _refuse_unknown_tools(config: Config, section: BuiltinSection, tools: frozenset[str]) -> None:
     """A limit on a tool that is not there would limit nothing."""
-    for key in ("allowed_tools", "max_calls_per_tool"):
+    for key in ("allowed_tools", "blocked_tools", "max_calls_per_tool"):
         for name in getattr(section, key) or ():
             if name not in tools:
                 raise InputError(

@@ -23,7 +23,7 @@ def variables(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield warn("alerts", f"{name} is not set: nobody is told that way", f"export {name}=...")
     if alerts and not unset:
         yield ok("alerts", f"{', '.join(alerts)} set")
-    named = [*alerts, *_agent_variables(config)]
+    named = [*alerts, *_agent_variables(config), *filter(None, [config.judge.api_key_env])]
     for name in _missing_in_worker(config, [name for name in named if environ.get(name)]):
         yield warn(
             "worker",
@@ -45,8 +45,9 @@ def _agent_variables(config: Config) -> list[str]:
     match config.agent:
         case HttpSection(api_key_env=key, headers_env=headers):
             return [*headers.values(), *filter(None, [key])]
-        case BuiltinSection(api_key_env=str(key)):
-            return [key]
+        case BuiltinSection(api_key_env=key, mcp_servers=servers):
+            used = [name for server in servers.values() for name in server.variables]
+            return [*used, *filter(None, [key])]
     return []
 
 

@@ -233,6 +233,18 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Go back to prompts.rollback at once.",
     )
     rollback.add_argument("--reason", metavar="TEXT", help="for the history")
+    freeze = _command(
+        commands,
+        "freeze",
+        runs="freezing:freeze",
+        says="The kill switch (rollout.frozen): production keeps to the last good version, "
+        "without a canary, and nothing is promoted.",
+    )
+    freeze.add_argument("--reason", metavar="TEXT", help="for the history")
+    unfreeze = _command(
+        commands, "unfreeze", runs="freezing:unfreeze", says="Take the kill switch back."
+    )
+    unfreeze.add_argument("--reason", metavar="TEXT", help="for the history; needed")
 
 
 def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -23,8 +23,9 @@ from assay.wording import one_line
 
 MIN_CELL_RUNS = 5
 """Of a category, in a cell that a way leads over."""
-RARE = 0.05
-"""A category that is no larger on either side is put together with other rare ones."""
+RARE, RARE_AND_MISSING = 0.10, 0.05
+"""A thin category that is no larger on either side is put together with other rare ones; the
+second, if one side has none of it at all."""
 MIN_SHARE = 0.5
 """Of a side's runs that its commonest prompt under one model made."""
 N_LENGTHS = 5
@@ -321,9 +322,10 @@ def _comparable(
 def _check_there(counts: Ints, is_thin: Flags, names: Names, traffic_by: str | None) -> None:
     """No category that matters is missing on one side: nobody knows what it would have cost."""
     shares = counts / counts.sum(axis=1, keepdims=True)
-    largest = np.where(is_thin, shares.max(axis=0), 0.0)
-    worst = int(largest.argmax())
-    if largest[worst] > RARE:
+    bearable = np.where(counts.min(axis=0) > 0, RARE, RARE_AND_MISSING)
+    excess = np.where(is_thin, shares.max(axis=0) - bearable, -1.0)
+    worst = int(excess.argmax())
+    if excess[worst] > 0:
         before, after = (
             f"{n:,} runs ({share:.0%})"
             for n, share in zip(counts[:, worst], shares[:, worst], strict=True)

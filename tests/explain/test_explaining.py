@@ -218,6 +218,16 @@ def test_a_new_kind_of_traffic_is_refused(random: np.random.Generator) -> None:
         )
 
 
+def test_a_rare_kind_of_traffic_is_left_out_and_said(random: np.random.Generator) -> None:
+    """A few runs of a kind that nobody knew are no reason to say nothing of the others."""
+    found = explained(
+        runs_of("v13", 300, random, mix=(0.4, 0.3, 0.3, 0.0)),
+        runs_of("v14", 300, random, mix=(0.4, 0.3, 0.27, 0.03), tokens=1.9),
+    )
+    assert What.PROMPT in found.blamed
+    assert any("runs of rare categories are left out" in note for note in found.notes)
+
+
 def test_few_runs_are_refused(random: np.random.Generator) -> None:
     """Exit code 3 as well: nothing can be said."""
     with pytest.raises(NotEnoughEvidence, match="30 or more"):
@@ -350,6 +360,32 @@ def test_the_sample_page_is_what_the_command_prints(
     page = capsys.readouterr().out
     text = (ROOT / "docs" / "explain.md").read_text()
     assert f"````markdown\n{page}````\n" in text, page
+
+
+def test_productions_own_logs_are_read_where_none_are_named(
+    tmp_path: Path, random: np.random.Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the clients write them: several files, two lines a run; a start alone is no run."""
+    config = tmp_path / "assay.yaml"
+    config.write_text(
+        "prompts: {active: support:v14, rollback: support:v13}\n"
+        "rollout: {canary: {run_log: logs/runs-*.jsonl}}\n"
+    )
+    (tmp_path / "logs").mkdir()
+    arms = [runs_of("v13", 60, random), runs_of("v14", 60, random, tokens=3.0, at=LATER)]
+    for number, arm in enumerate(arms):
+        lines = []
+        for each, row in enumerate(arm.to_pylist()):
+            about = {"run_id": f"{number}-{each}", "prompt_id": row["prompt_id"]}
+            about["started_at"] = row["started_at"]
+            lines += [{"event": "agent_start", **about}, {**row, "event": "agent_end", **about}]
+        lines.append({"event": "agent_start", **about, "run_id": "hung"})
+        log = tmp_path / "logs" / f"runs-{number}.jsonl"
+        log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = told("--split-at", SWITCHED, "-c", str(config), capsys=capsys)
+    assert (found["before"]["runs"], found["after"]["runs"]) == (60, 60)
+    assert found["notes"][0] == "10 runs of rare categories are left out"
+    assert found["blamed"] == ["prompt"]
 
 
 def test_length_of_the_input_stands_in_for_a_category(random: np.random.Generator) -> None:

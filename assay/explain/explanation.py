@@ -119,7 +119,7 @@ def explain(runs: pa.Table, sides: Sides, *, seed: int = SEED) -> Explanation:
             parts[step.block] for step in cells.paths[0] if Factor.PERIOD not in step.block
         ),
         cannot_tell=(*matter, *_nothing_clear(changes)),
-        notes=(*cells.notes, *notes, *_notes(cells)),
+        notes=(*cells.notes, *notes, *(set(obstacles.values()) - set(matter)), *_notes(cells)),
         level=level,
         seed=seed,
         draws=draws_of(cells.rows.size),

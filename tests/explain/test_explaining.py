@@ -196,6 +196,7 @@ def test_what_cannot_be_told_apart_stands_in_nobodys_way_where_it_is_nothing(
     found = explain(without(runs, "model"), sides)
     assert found.cannot_tell == ()
     assert found.blamed == (What.MIX,)
+    assert any(note.startswith("prompt or model?") for note in found.notes)
 
 
 def test_prompts_that_ran_at_the_same_time_need_neither(random: np.random.Generator) -> None:

@@ -236,9 +236,11 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
+    execution = plan.config.execution.model_copy(update={"max_concurrency": max_concurrency})
+    config = plan.config.model_copy(update={"execution": execution})
     async with (  # first: bad tools, or a judge without a key, leave no folder behind
-        open_agent(plan.config) as agent,
-        open_bench(plan.config, plan.tasks) as bench,
+        open_agent(config) as agent,
+        open_bench(config, plan.tasks) as bench,
     ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ can be kept as it happens, and an interrupted run goes on where it was.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -30,6 +30,7 @@ from assay.config import Budgets
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
+from assay.models.upstream import CHARS_PER_TOKEN, Upstream
 from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.tape import Exchange, Tape
@@ -68,6 +69,7 @@ class BuiltinAgent:
         budgets: Limits of each run.
         policy: Which tools may be called, and how often.
         attempts: Requests made for one answer at most, counting the first.
+        upstream: How the model is to be asked.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class BuiltinAgent:
         budgets: Budgets,
         policy: ToolPolicy,
         attempts: int,
+        upstream: Upstream = Upstream(),  # noqa: B008 - frozen
     ) -> None:
         self.name = name
         self.model = source.name
@@ -94,6 +97,7 @@ class BuiltinAgent:
         self._budgets = budgets
         self._policy = policy
         self._attempts = attempts
+        self._upstream = upstream
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run, from the start or from where `tape` was cut off."""
@@ -107,6 +111,7 @@ class BuiltinAgent:
             toolbox=self._toolbox,
             price=self._price,
             max_attempts=self._attempts,
+            upstream=self._upstream,
             meter=Meter(self._budgets, self._policy, cost=self._price.of_tokens),
             watch=Stopwatch(before_s=max((e.elapsed_s for e in tape.recorded), default=0.0)),
         )
@@ -127,9 +132,11 @@ class _Run:
     toolbox: Toolbox
     price: Price
     max_attempts: int
+    upstream: Upstream
     meter: Meter
     watch: Stopwatch
     attempts: int = 1
+    conversation_tokens: int = 0
     said: str | None = None
     gone: str | None = None
     """Why a tool can be called no more, once one cannot."""
@@ -183,11 +190,13 @@ class _Run:
                 self.parameters,
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
+                upstream=replace(self.upstream, tokens=self.tokens_ahead(messages)),
             )
             kept = _RESPONSE.dump_json(response)  # half characters cannot be written
         except Exception as error:  # the outside world's failure is data
             raise ModelFailed(error) from error
         self.attempts = max(self.attempts, attempts)
+        self.conversation_tokens = response.usage.total_tokens
         self.keep(step, None, kept, attempts=attempts)
         return response
 
@@ -248,6 +257,15 @@ class _Run:
         if left is None:
             return self.settings
         return {**self.settings, "max_tokens": min(left, self.settings.get("max_tokens", left))}
+
+    def tokens_ahead(self, messages: Sequence[ModelMessage]) -> int:
+        """About how many tokens the next request sends: what the last one came to, if known."""
+        return self.conversation_tokens or sum(
+            len(part.content) // CHARS_PER_TOKEN
+            for message in messages
+            for part in message.parts
+            if isinstance(part, SystemPromptPart | UserPromptPart | TextPart)
+        )
 
     def use(self, response: ModelResponse) -> RequestUse:
         """What one response used; all None when the provider sent no usage."""

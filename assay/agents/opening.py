@@ -21,6 +21,7 @@ from assay.config import Config
 from assay.errors import InputError
 from assay.models.prices import Price, PriceTable
 from assay.models.sources import open_model
+from assay.models.upstream import upstream_of
 
 
 def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
@@ -70,6 +71,7 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
                 allowed, section.max_calls_per_tool, frozenset(section.blocked_tools)
             ),
             attempts=config.execution.attempts,
+            upstream=upstream_of(config, source),
         )
 
 

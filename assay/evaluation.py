@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from assay.agents.opening import open_agent
 from assay.agents.protocol import Agent, AgentResult, Order
+from assay.agents.proxy.measured import warnings_about
 from assay.checks import Observed, assess
 from assay.golden import GoldenTask
 from assay.judges.bench import Bench, is_to_be_judged, open_bench
@@ -97,6 +98,10 @@ class Evaluation:
     def settle(self, prompt_ids: Collection[str]) -> None:
         """Make no more runs of these candidates: they have their verdicts."""
         self._settled.update(prompt_ids)
+
+    def warnings(self) -> Iterator[str]:
+        """What there is to say of the figures of all runs together."""
+        return warnings_about(self._finished.values())
 
     def _candidate_ids(self) -> list[str]:
         return [prompt.prompt_id for prompt in self.plan.candidates]
@@ -198,9 +203,10 @@ class Evaluation:
         round_number: int,
     ) -> RunRecord:
         used = asdict(result)
-        trace = [
+        trace: list[dict[str, object]] = [
             call | {"arguments": call["arguments"][:MAX_TRACED_CHARS]} for call in used.pop("calls")
         ]
+        trace += [{"note": note} for note in used.pop("notes")]
         used["output"], used["error"] = _storable(result.output), _storable(result.error)
         verdict = assess(cell.task, observed(result))
         return RunRecord(

@@ -1,18 +1,26 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, assert_never
 
 from pydantic_ai.tools import Tool
 
-from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
+from assay.agent_sections import (
+    BuiltinSection,
+    CommandSection,
+    ForeignSection,
+    HttpSection,
+    PythonSection,
+)
 from assay.agents.builtin import BuiltinAgent
 from assay.agents.command import open_command_agent
 from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
+from assay.agents.proxy.proxied import Prices, open_proxied
 from assay.agents.python import open_python_agent
 from assay.agents.toolbox import Toolbox, load_tools
 from assay.agents.toolsets import opened_tools
@@ -34,12 +42,36 @@ def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
     match config.agent:
         case BuiltinSection() as section:
             return _open_builtin(config, section)
-        case PythonSection() as section:
-            return open_python_agent(config, section, code)
-        case HttpSection() as section:
+        case section:
+            return _open_foreign(config, section, code)
+
+
+@asynccontextmanager
+async def _open_foreign(config: Config, section: ForeignSection, code: str) -> AsyncIterator[Agent]:
+    """An agent that is not ours, behind the proxy where one is configured.
+
+    Raises:
+        InputError: It cannot be had as configured, or a spend budget is set for a model whose
+            price is not known.
+    """
+    if section.proxy is not None:
+        price = Prices.of_section(section, section.proxy).of(section.model)
+        _refuse_unknown_spend(config, price)
+    async with open_proxied(config, section, partial(_open, config, section, code)) as agent:
+        yield agent
+
+
+def _open(
+    config: Config, section: ForeignSection, code: str, environ: Mapping[str, str] | None
+) -> AbstractAsyncContextManager[Agent]:
+    """The agent itself, with an environment for its processes."""
+    match section:
+        case PythonSection():
+            return open_python_agent(config, section, code, environ)
+        case HttpSection():
             return open_http_agent(config, section, code)
-        case CommandSection() as section:
-            return open_command_agent(config, section, code)
+        case CommandSection():
+            return open_command_agent(config, section, code, environ)
         case unreachable:
             assert_never(unreachable)
 

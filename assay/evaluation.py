@@ -1,13 +1,15 @@
 """One evaluation under way: its runs, each on disk before it is counted."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from assay.agents.opening import open_agent
-from assay.agents.protocol import Agent, AgentResult, Order
+from assay.agents.protocol import Agent, AgentResult, Order, Recordable
 from assay.checks import Observed, assess
+from assay.config import EvaluationBudgets
 from assay.golden import GoldenTask
 from assay.ledger import Ledger
 from assay.plan import Plan, folder_of
@@ -16,6 +18,8 @@ from assay.records import RunKey, RunRecord, RunScope
 from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
+from assay.store.record import Record, Recorder, secrets_of
+from assay.store.replay import ANOTHER_REQUEST, NOT_RECORDED, OpenReplay, open_replay
 from assay.store.tape import Exchange, Tape, read_tapes
 
 MAX_OUTPUT_CHARS = 50_000
@@ -64,14 +68,17 @@ class Evaluation:
     _tapes: Journal
     _taped: dict[str, list[Exchange]]
     _finished: dict[str, RunRecord]
+    _recorder: Recorder | None
+    _replay: OpenReplay | None
     _ledger: Ledger = field(init=False)
     _not_made: str | None = field(init=False, default=None)
     _settled: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        self._ledger = Ledger.of(
-            self.plan.config.budgets, finished=self._finished.values(), begun=self._taped
-        )
+        budgets = self.plan.config.budgets
+        if self.plan.is_rerun:  # it costs nothing
+            budgets = budgets.model_copy(update={"evaluation": EvaluationBudgets()})
+        self._ledger = Ledger.of(budgets, finished=self._finished.values(), begun=self._taped)
 
     @property
     def n_finished(self) -> int:
@@ -101,6 +108,14 @@ class Evaluation:
         return [cell for cell in cells if cell.prompt.prompt_id not in self._settled]
 
     @property
+    def misses(self) -> list[str]:
+        """What runs asked for that the replayed record does not hold, in words."""
+        if self.plan.replay is None:
+            return []
+        errors = [run.error for run in self._finished.values() if run.error is not None]
+        return [error for error in errors if error.startswith((NOT_RECORDED, ANOTHER_REQUEST))]
+
+    @property
     def budget_spent(self) -> str | None:
         """The budget of the whole evaluation that kept a run from being made, if any."""
         return self._not_made
@@ -128,6 +143,7 @@ class Evaluation:
     async def _make(self, cell: Cell, key: RunKey, round_number: int) -> None:
         started_at = datetime.now(UTC)
         self._journal.append(self._start_line(key, started_at))
+        tape = self._tape(key)
         result = await self.agent.run(
             Order(
                 prompt=cell.prompt,
@@ -135,14 +151,25 @@ class Evaluation:
                 scope=RunScope(key=key, folder=self.folder.files),
                 metadata=cell.task.metadata,
             ),
-            tape=Tape(key.run_id, self._taped.get(key.run_id, ()), self._tapes),
+            tape=tape,
         )
+        if tape.latency_s is not None:
+            result = replace(result, latency_s=tape.latency_s)
         run = self._record(cell, key, result, started_at=started_at, round_number=round_number)
+        if self._recorder is not None:
+            self._recorder.add(run, tape)
         self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
         await self._journal.committed()
         self._finished[run.run_id] = run
         self._ledger.count(run)
         self.on_run(run)
+
+    def _tape(self, key: RunKey) -> Tape:
+        """Where the run's exchanges come from and go to."""
+        taped = self._taped.get(key.run_id, ())
+        if self._replay is not None:
+            return self._replay.tape(key, taped, self._tapes)
+        return Tape(key.run_id, taped, self._tapes, keeps_requests=self._recorder is not None)
 
     def _start_line(self, key: RunKey, started_at: datetime) -> dict[str, object]:
         return {
@@ -166,7 +193,8 @@ class Evaluation:
     ) -> RunRecord:
         used = asdict(result)
         trace = [
-            call | {"arguments": call["arguments"][:MAX_TRACED_CHARS]} for call in used.pop("calls")
+            _without_none(call) | {"arguments": call["arguments"][:MAX_TRACED_CHARS]}
+            for call in used.pop("calls")
         ]
         used["output"], used["error"] = _storable(result.output), _storable(result.error)
         verdict = assess(cell.task, observed(result))
@@ -187,6 +215,8 @@ class Evaluation:
             tools_hash=self.agent.tools_hash,
             budgets_hash=self.plan.budgets_hash,
             price_table=self.agent.price_table,
+            faults_hash=self.plan.config.faults_hash,
+            replayed=None if self.plan.replay is None else str(self.plan.replay),
             started_at=started_at,
             success=verdict.success,
             failed_checks=list(verdict.failed_checks),
@@ -202,12 +232,17 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
-    async with open_agent(plan.config) as agent:  # first: bad tools leave no folder behind
+    replay = _replay_of(plan, folder)
+    async with open_agent(plan.config, replay) as agent:  # first: bad tools leave no folder behind
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
             finished = {run.run_id: run for run in folder.finished_runs()}
             taped = read_tapes(folder.tapes, finished=finished)
-            with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:
+            with (
+                Journal(folder.journal) as journal,
+                Journal(folder.tapes) as tapes,
+                _recording(plan, folder.record, agent) as recorder,
+            ):
                 if folder.header() is None:
                     journal.append(plan.header())
                 yield Evaluation(
@@ -220,7 +255,29 @@ async def open_evaluation(
                     _tapes=tapes,
                     _taped=taped,
                     _finished=finished,
+                    _recorder=recorder,
+                    _replay=replay,
                 )
+
+
+def _replay_of(plan: Plan, folder: EvaluationFolder) -> OpenReplay | None:
+    """The record that answers, from a folder beside the evaluation's."""
+    if (replay := plan.replay) is None:
+        return None
+    return open_replay(Record(folder.path.with_name(replay.evaluation_id)), replay.mode)
+
+
+@contextmanager
+def _recording(plan: Plan, record: Record, agent: Agent) -> Iterator[Recorder | None]:
+    """Keeps a record if one is asked for, or was when the evaluation began."""
+    if not (plan.records or record.exists) or not isinstance(agent, Recordable):
+        yield None
+        return
+    with Journal(record.growing) as journal:
+        recorder = Recorder(journal, secrets=secrets_of())
+        if record.header() is None:
+            recorder.begin(agent.record_header(plan.config, plan.evaluation_id))
+        yield recorder
 
 
 def observed(result: AgentResult) -> Observed:
@@ -239,6 +296,10 @@ def observed(result: AgentResult) -> Observed:
             if call.was_made
         ],
     )
+
+
+def _without_none(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if value is not None}
 
 
 def _storable(text: str | None) -> str | None:

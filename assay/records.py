@@ -135,3 +135,7 @@ class RunRecord(BaseModel):
     """The tool calls in order: `{tool, arguments, outcome}`, each bounded in length."""
     budgets_hash: str | None = None
     """Of the limits of one run; None in files of before they were kept."""
+    faults_hash: str | None = None
+    """Of what went wrong on purpose; None where nothing did."""
+    replayed: str | None = None
+    """`tools:ID` or `all:ID`: which record answered for the world; None where none did."""

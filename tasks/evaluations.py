@@ -79,6 +79,13 @@ async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator
         progress.done = evaluation.n_finished
         async with progress.shown():
             yield evaluation
+        _tell_of_misses(evaluation.misses)
+
+
+def _tell_of_misses(misses: list[str]) -> None:
+    """They are no prompt's doing, and a decision would only count them."""
+    if misses:
+        warn(f"{len(misses)} runs could not be replayed: {misses[0]}")
 
 
 def _lock(plan: Plan) -> None:

@@ -6,7 +6,7 @@ can be kept as it happens, and an interrupted run goes on where it was.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -23,16 +23,20 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
+from assay.agents.faults import RunFaults
 from assay.agents.protocol import AgentResult, Order, ToolCall
+from assay.agents.request_print import RequestPrinter, model_section, shown_settings
 from assay.agents.toolbox import Toolbox
 from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
-from assay.config import Budgets
+from assay.config import Budgets, Config
+from assay.fault_sections import ToolFaults
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
 from assay.prompts import system_prompt
 from assay.records import StopReason
-from assay.store.tape import Exchange, Tape
+from assay.store.record import RecordHeader, secrets_of
+from assay.store.tape import Exchange, Request, Tape, Unanswered
 
 MAX_ERROR_CHARS = 2_000
 _RESPONSE = TypeAdapter(ModelResponse)
@@ -67,6 +71,7 @@ class BuiltinAgent:
         budgets: Limits of each run.
         policy: Which tools may be called, and how often.
         attempts: Requests made for one answer at most, counting the first.
+        faults: What goes wrong on purpose, by tool.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class BuiltinAgent:
         budgets: Budgets,
         policy: ToolPolicy,
         attempts: int,
+        faults: Mapping[str, ToolFaults] | None = None,
     ) -> None:
         self.name = name
         self.model = source.name
@@ -92,13 +98,38 @@ class BuiltinAgent:
         self._budgets = budgets
         self._policy = policy
         self._attempts = attempts
+        self._faults = faults or {}
+        self._secrets = secrets_of()
+
+    def record_header(self, config: Config, evaluation_id: str) -> RecordHeader:
+        """What a record of its runs begins with."""
+        tools = [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "schema": tool.parameters_json_schema,
+            }
+            for tool in self._toolbox.definitions
+        ]
+        return RecordHeader(
+            evaluation_id=evaluation_id,
+            agent=self.name,
+            model=self.model,
+            model_params_hash=self.model_params_hash,
+            price_ref=self._source.price_ref,
+            model_section=model_section(config),
+            model_settings=shown_settings(self._source.settings),
+            tools_hash=self.tools_hash,
+            tools=tools,
+            faults_hash=config.faults_hash,
+            code=config.code_hashes,
+        )
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run, from the start or from where `tape` was cut off."""
         run = _Run(
             order=order,
             tape=tape,
-            taped={(exchange.step, exchange.call): exchange for exchange in tape.recorded},
             model=self._source.for_run(order.scope.key),
             settings=self._source.settings_for(order.scope.key),
             parameters=ModelRequestParameters(function_tools=self._toolbox.definitions),
@@ -106,7 +137,9 @@ class BuiltinAgent:
             price=self._price,
             max_attempts=self._attempts,
             meter=Meter(self._budgets, self._policy, cost=self._price.of_tokens),
-            watch=Stopwatch(before_s=max((e.elapsed_s for e in tape.recorded), default=0.0)),
+            watch=Stopwatch(before_s=tape.worked_s),
+            faults=RunFaults(self._faults, order.scope.key),
+            printer=RequestPrinter(self.tools_hash, self._secrets),
         )
         ending = await run.to_the_end(self._budgets.max_seconds)
         return run.result(ending)
@@ -118,7 +151,6 @@ class _Run:
 
     order: Order
     tape: Tape
-    taped: Mapping[tuple[int, int | None], Exchange]
     model: Model
     settings: ModelSettings
     parameters: ModelRequestParameters
@@ -127,9 +159,13 @@ class _Run:
     max_attempts: int
     meter: Meter
     watch: Stopwatch
+    faults: RunFaults
+    printer: RequestPrinter
     attempts: int = 1
     said: str | None = None
     calls: list[ToolCall] = field(default_factory=list)
+    faults_met: dict[str, str] = field(default_factory=dict)
+    """In words, by the id of the tool call."""
 
     async def to_the_end(self, max_seconds: float) -> Ending:
         """Converse until the model finishes, or a budget, the clock or an error stops it."""
@@ -141,7 +177,7 @@ class _Run:
             if not limit.expired():
                 raise
             return Ending(StopReason.MAX_SECONDS)
-        except ModelFailed as failure:
+        except (ModelFailed, Unanswered) as failure:
             return Ending(failure.stop_reason, failure.words)
 
     async def converse(self) -> Ending:
@@ -166,14 +202,16 @@ class _Run:
 
     async def ask(self, messages: list[ModelMessage], *, step: int) -> ModelResponse:
         """The model's next response: from the tape if it is there, else asked for and kept."""
-        if (exchange := self.taped.get((step, None))) is not None:
+        settings = self.settings_now()
+        request = self.printer.of(messages, settings) if self.tape.keeps_requests else None
+        if (exchange := self.tape.answer(step=step, call=None, request=request)) is not None:
             self.attempts = max(self.attempts, exchange.attempts)
             return _RESPONSE.validate_json(exchange.message)
         try:
             response, attempts = await request_with_retries(
                 self.model,
                 messages,
-                self.settings_now(),
+                settings,
                 self.parameters,
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
@@ -182,7 +220,7 @@ class _Run:
         except Exception as error:  # the outside world's failure is data
             raise ModelFailed(error) from error
         self.attempts = max(self.attempts, attempts)
-        self.keep(step, None, kept, attempts=attempts)
+        self.keep(step, None, kept, request, attempts=attempts)
         return response
 
     async def make_calls(
@@ -205,14 +243,35 @@ class _Run:
         return returns, stop
 
     async def call(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
-        """One tool's answer: from the tape if it is there, else the call is made and kept."""
-        if (exchange := self.taped.get((step, number))) is not None:
-            return _RETURN.validate_json(exchange.message)
+        """One tool's answer, with the faults that it meets."""
+        fault = self.faults.next(self.toolbox.name(call.tool_name))
+        if fault.words is not None:
+            self.faults_met[call.tool_call_id] = fault.words
+        if fault.latency_s and not self.tape.is_past(step):
+            await asyncio.sleep(fault.latency_s)
+        if fault.is_error:
+            return fault.failed(call)
+        return fault.changed(await self.answered(call, step=step, number=number))
+
+    async def answered(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
+        """What the tool says: from the tape if it is there, else the call is made and kept."""
+        request = self.printer.of_call(call) if self.tape.keeps_requests else None
+        if (exchange := self.tape.answer(step=step, call=number, request=request)) is not None:
+            answer = _RETURN.validate_json(exchange.message)
+            return replace(answer, tool_call_id=call.tool_call_id)  # perhaps another run's
         answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
-        self.keep(step, number, _RETURN.dump_json(answer))
+        self.keep(step, number, _RETURN.dump_json(answer), request)
         return answer
 
-    def keep(self, step: int, call: int | None, message: bytes, *, attempts: int = 1) -> None:
+    def keep(
+        self,
+        step: int,
+        call: int | None,
+        message: bytes,
+        request: Request | None,
+        *,
+        attempts: int = 1,
+    ) -> None:
         self.tape.record(
             Exchange(
                 step=step,
@@ -220,6 +279,7 @@ class _Run:
                 message=message,
                 elapsed_s=self.watch.elapsed_s(),
                 attempts=attempts,
+                request=request,
             )
         )
 
@@ -249,6 +309,7 @@ class _Run:
             tool=self.toolbox.name(call.tool_name),
             arguments=call.args_as_json_str(),
             outcome=outcome,
+            fault=self.faults_met.get(call.tool_call_id),
         )
 
     def result(self, ending: Ending) -> AgentResult:

@@ -1,7 +1,7 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import assert_never
 
 from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
@@ -11,16 +11,28 @@ from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
 from assay.agents.python import open_python_agent
+from assay.agents.same_world import check_same_world, refuse_unknown_faults
 from assay.agents.toolbox import Toolbox, load_tools
 from assay.budgets import ToolPolicy
-from assay.config import Config
+from assay.config import Budgets, Config
 from assay.errors import InputError
 from assay.models.prices import Price, PriceTable
+from assay.models.recorded import recorded_source
+from assay.models.source import ModelSource
 from assay.models.sources import open_model
+from assay.store.replay import OpenReplay, ReplayMode
+
+A_DAY_S = 86_400.0
 
 
-def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
+def open_agent(
+    config: Config, replay: OpenReplay | None = None
+) -> AbstractAsyncContextManager[Agent]:
     """The configured agent, open until the block ends.
+
+    Args:
+        config: Its section says which.
+        replay: The record that answers in the place of the world.
 
     Raises:
         InputError: On entering: it cannot be had as configured.
@@ -28,7 +40,7 @@ def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
     code = code_hash(config.code_paths)
     match config.agent:
         case BuiltinSection() as section:
-            return _open_builtin(config, section)
+            return _open_builtin(config, section, replay)
         case PythonSection() as section:
             return open_python_agent(config, section, code)
         case HttpSection() as section:
@@ -40,7 +52,9 @@ def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
 
 
 @asynccontextmanager
-async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterator[BuiltinAgent]:
+async def _open_builtin(
+    config: Config, section: BuiltinSection, replay: OpenReplay | None
+) -> AsyncIterator[BuiltinAgent]:
     """The loop with its model.
 
     Raises:
@@ -48,10 +62,10 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
             budget is set for a model whose price is not known.
     """
     toolbox = open_toolbox(config, section)
+    if replay is not None:
+        check_same_world(config, toolbox, replay)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
-    async with open_model(
-        section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
-    ) as source:
+    async with _open_source(config, section, replay) as source:
         price = PriceTable(section.prices).price_of(section.model, source.price_ref)
         _refuse_unknown_spend(config, price)
         yield BuiltinAgent(
@@ -59,10 +73,29 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
             source=source,
             price=price,
             toolbox=toolbox,
-            budgets=config.budgets,
+            budgets=_budgets(config, replay),
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
             attempts=config.execution.attempts,
+            faults=config.testing.faults,
         )
+
+
+def _open_source(
+    config: Config, section: BuiltinSection, replay: OpenReplay | None
+) -> AbstractAsyncContextManager[ModelSource]:
+    """The model; where a record answers for it none is opened, and no key is needed."""
+    if replay is not None and replay.mode is ReplayMode.ALL:
+        return nullcontext(recorded_source(replay.header))
+    return open_model(
+        section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
+    )
+
+
+def _budgets(config: Config, replay: OpenReplay | None) -> Budgets:
+    """The limits of a run; one that was recorded took its time then, and takes none now."""
+    if replay is not None and replay.mode is ReplayMode.ALL:
+        return config.budgets.model_copy(update={"max_seconds": A_DAY_S})
+    return config.budgets
 
 
 def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
@@ -75,6 +108,7 @@ def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
     tools = [] if config.tools_path is None else load_tools(config.tools_path)
     toolbox = Toolbox(tools, allowed=section.allowed_tools)
     _refuse_unknown_tools(config, section, toolbox.names)
+    refuse_unknown_faults(config, toolbox.names)
     return toolbox
 
 

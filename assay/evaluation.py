@@ -274,7 +274,7 @@ def _recording(plan: Plan, record: Record, agent: Agent) -> Iterator[Recorder | 
         yield None
         return
     with Journal(record.growing) as journal:
-        recorder = Recorder(journal, secrets=secrets_of())
+        recorder = Recorder(journal, secrets=secrets_of(plan.config))
         if record.header() is None:
             recorder.begin(agent.record_header(plan.config, plan.evaluation_id))
         yield recorder

@@ -147,6 +147,8 @@ def _or_switched_already(config: Config, request: Request, now: datetime) -> Req
     wanted = [_full_ref(each, name) for each in request.candidates]
     if active not in wanted or request.baseline is not None or request.resume is not None:
         return request
+    if request.replay is not None:  # then the baseline is known from the record
+        return request
     directory = config.folder / config.prompts.directory
     candidates = [prompt_ref(load_prompt(directory, ref)).model_dump() for ref in wanted]
     about = {"config": str(config.path), "candidates": candidates}

@@ -35,7 +35,7 @@ from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
 from assay.prompts import system_prompt
 from assay.records import StopReason
-from assay.store.record import RecordHeader, secrets_of
+from assay.store.record import RecordHeader
 from assay.store.tape import Exchange, Request, Tape, Unanswered
 
 MAX_ERROR_CHARS = 2_000
@@ -72,6 +72,7 @@ class BuiltinAgent:
         policy: Which tools may be called, and how often.
         attempts: Requests made for one answer at most, counting the first.
         faults: What goes wrong on purpose, by tool.
+        secrets: What a record of the runs must not hold.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class BuiltinAgent:
         policy: ToolPolicy,
         attempts: int,
         faults: Mapping[str, ToolFaults] | None = None,
+        secrets: tuple[bytes, ...] = (),
     ) -> None:
         self.name = name
         self.model = source.name
@@ -99,7 +101,7 @@ class BuiltinAgent:
         self._policy = policy
         self._attempts = attempts
         self._faults = faults or {}
-        self._secrets = secrets_of()
+        self._secrets = secrets
 
     def record_header(self, config: Config, evaluation_id: str) -> RecordHeader:
         """What a record of its runs begins with."""

@@ -20,6 +20,7 @@ from assay.models.prices import Price, PriceTable
 from assay.models.recorded import recorded_source
 from assay.models.source import ModelSource
 from assay.models.sources import open_model
+from assay.store.record import secrets_of
 from assay.store.replay import OpenReplay, ReplayMode
 
 A_DAY_S = 86_400.0
@@ -77,6 +78,7 @@ async def _open_builtin(
             policy=ToolPolicy(allowed, section.max_calls_per_tool),
             attempts=config.execution.attempts,
             faults=config.testing.faults,
+            secrets=secrets_of(config),
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from assay.config import Config
 from assay.durable import replace_file
 from assay.errors import CannotEvaluate
 from assay.records import RunRecord
@@ -74,7 +75,7 @@ class RecordedRun(_Line):
     stop_reason: str
     error: str | None
     exchanges: list[dict[str, Any]]
-    """In the order in which they were over."""
+    """Each response of the model, then the tool calls that it asked for."""
     left_out_bytes: int | None = None
     """Size of exchanges that were too large to be kept."""
 
@@ -176,35 +177,50 @@ class Recorder:
         self._append(header)
 
     def add(self, run: RunRecord, tape: Tape) -> None:
-        """Keep a run that has ended; when this returns it survives a kill of the process."""
-        exchanges = [each.as_line() for each in tape.exchanges]
-        size = sum(len(each.message) for each in tape.exchanges)
-        line = RecordedRun.model_construct(
-            run_id=run.run_id,
-            prompt_id=run.prompt_id,
-            golden_task_id=run.golden_task_id,
-            repeat=run.repeat,
-            latency_s=run.latency_s,
-            stop_reason=run.stop_reason,
-            error=run.error,
-            exchanges=exchanges if size <= MAX_RUN_BYTES else [],
-            left_out_bytes=None if size <= MAX_RUN_BYTES else size,
+        """Keep a run that has ended; when this returns it survives a kill of the process.
+
+        A run that began when nobody kept a record is left out: what it asked is not known.
+        """
+        made = sorted(
+            tape.exchanges, key=lambda each: (each.step, -1 if each.call is None else each.call)
         )
-        self._append(line)
+        if any(each.request is None for each in made):
+            return
+        size = sum(len(each.message) for each in made)
+        is_kept = size <= MAX_RUN_BYTES
+        self._append(
+            RecordedRun(
+                run_id=run.run_id,
+                prompt_id=run.prompt_id,
+                golden_task_id=run.golden_task_id,
+                repeat=run.repeat,
+                latency_s=run.latency_s,
+                stop_reason=run.stop_reason,
+                error=run.error,
+                exchanges=[each.as_line() for each in made] if is_kept else [],
+                left_out_bytes=None if is_kept else size,
+            )
+        )
 
     def _append(self, line: _Line) -> None:
         text = without_secrets(orjson.dumps(dict(line)), self._secrets)
         self._journal.append(orjson.Fragment(text))
 
 
-def secrets_of(environ: Mapping[str, str] = os.environ) -> tuple[bytes, ...]:
-    """The values of variables whose names speak of secrets, as they stand in JSON."""
-    named = {
+def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> tuple[bytes, ...]:
+    """What no record may hold, as it stands in JSON, the longest first.
+
+    That is the values of the variables that the agent's section names, and of all whose names
+    speak of secrets.
+    """
+    named = {getattr(config.agent, "api_key_env", None)}
+    named.update(getattr(config.agent, "headers_env", {}).values())
+    values = {
         value
         for name, value in environ.items()
-        if _SECRET_NAME.search(name) and not name.startswith("ASSAY_")  # no secrets, by rule
+        if name in named or (_SECRET_NAME.search(name) and not name.startswith("ASSAY_"))
     }
-    worth = sorted((each for each in named if len(each) >= _MIN_SECRET_CHARS), key=len)
+    worth = sorted((each for each in values if len(each) >= _MIN_SECRET_CHARS), key=len)
     return tuple(orjson.dumps(each)[1:-1] for each in reversed(worth))
 
 

@@ -126,8 +126,9 @@ class KnownResults:
 def _calls(run: RecordedRun) -> Iterator[tuple[Call, Exchange]]:
     """The tool calls of a run in the order in which they were asked for."""
     equal: Counter[tuple[str, str]] = Counter()
-    made = [(each.step, each.call, each) for each in run.tape() if each.call is not None]
-    for _, _, exchange in sorted(made, key=lambda each: each[:2]):
+    for exchange in run.tape():
+        if exchange.call is None:
+            continue
         request = exchange.request or {}
         asked = str(request.get("tool")), str(request.get("arguments"))
         equal[asked] += 1

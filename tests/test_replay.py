@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from assay.records import RunRecord
 from assay.store.replay import ReplayMode
 from tests.carrying_out import carried_out, judged, planned, what_it_did
 from tests.commands import Assay
-from tests.conftest import Workspace
+from tests.conftest import ROOT, Workspace
 from tests.fakes.desk_server import DeskServer, point_at
+from tests.test_readme import blocks
 
 TOOLS = """
 from pathlib import Path
@@ -342,3 +344,18 @@ def now_id(here: Path, recorded: Path) -> str:
     """The id of the evaluation beside the recorded one."""
     (other,) = (p.name for p in (here / "results").iterdir() if p.is_dir() and p != recorded)
     return other
+
+
+@pytest.mark.slow
+def test_the_manuals_commands_end_as_it_says(assay: Assay, workspace: Workspace) -> None:
+    """What is printed in the manual is what people paste."""
+    here = workspace()
+    manual = blocks((ROOT / "docs" / "replay.md").read_text(encoding="utf-8"))
+    typed = [shlex.split(line) for block in manual for line in block.script.splitlines()]
+    assert len(typed) == 2
+    for program, *arguments in typed:
+        assert program == "assay"
+        ran = assay(here, *arguments)
+        assert ran.exit_code == 0, ran.err
+    assert "everything is answered by the record of evaluation" in ran.err
+    assert 'active: "support:v13"' in (here / "assay.yaml").read_text()

@@ -156,6 +156,15 @@ def test_under_a_replay_of_tools_the_model_is_asked_and_no_tool_is_executed(
     assert (len(desk.asked), executed(here)) == (2 * asked, done)
 
 
+def test_a_resumed_replay_is_still_one(here: Path) -> None:
+    """`--resume ID` alone must not go on with the world where a record began."""
+    recorded(here)
+    begun = planned(here, "support:v14", replay=ReplayMode.TOOLS)
+    carried_out(begun)
+    again = planned(here, "support:v14", resume=begun.evaluation_id)
+    assert (again.replay, again.evaluation_id) == (begun.replay, begun.evaluation_id)
+
+
 def test_a_miss_ends_a_run_without_blame_and_without_a_live_call(here: Path) -> None:
     """The exhaustive prompt searches for things that the record of the brief one never asked."""
     plan = recorded(here, "support:v15")

@@ -25,7 +25,8 @@ from pydantic_ai.settings import ModelSettings
 
 from assay.agents.faults import RunFaults
 from assay.agents.protocol import AgentResult, Order, ToolCall
-from assay.agents.request_print import RequestPrinter, model_section, shown_settings
+from assay.agents.recorded_world import header_of
+from assay.agents.request_print import RequestPrinter
 from assay.agents.toolbox import Toolbox
 from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
 from assay.config import Budgets, Config
@@ -105,27 +106,7 @@ class BuiltinAgent:
 
     def record_header(self, config: Config, evaluation_id: str) -> RecordHeader:
         """What a record of its runs begins with."""
-        tools = [
-            {
-                "name": tool.name,
-                "description": tool.description,
-                "schema": tool.parameters_json_schema,
-            }
-            for tool in self._toolbox.definitions
-        ]
-        return RecordHeader(
-            evaluation_id=evaluation_id,
-            agent=self.name,
-            model=self.model,
-            model_params_hash=self.model_params_hash,
-            price_ref=self._source.price_ref,
-            model_section=model_section(config),
-            model_settings=shown_settings(self._source.settings),
-            tools_hash=self.tools_hash,
-            tools=tools,
-            faults_hash=config.faults_hash,
-            code=config.code_hashes,
-        )
+        return header_of(config, evaluation_id, source=self._source, toolbox=self._toolbox)
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run, from the start or from where `tape` was cut off."""

@@ -11,7 +11,7 @@ from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
 from assay.agents.python import open_python_agent
-from assay.agents.same_world import check_same_world, refuse_unknown_faults
+from assay.agents.recorded_world import check_same_world, refuse_unknown_faults
 from assay.agents.toolbox import Toolbox, load_tools
 from assay.budgets import ToolPolicy
 from assay.config import Budgets, Config

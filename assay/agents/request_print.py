@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ToolCallPart
 
-from assay.config import Config
 from assay.store.record import without_secrets
 from assay.store.tape import Request
 
@@ -66,13 +65,6 @@ def shown_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         name: _hidden(value) if name in _HIDDEN_SETTINGS else json.loads(canonical(value))
         for name, value in settings.items()
     }
-
-
-def model_section(config: Config) -> dict[str, Any]:
-    """What the configuration says of the built-in agent's model, as a record keeps it."""
-    section = config.agent.model_dump(include={"model", "base_url", "model_settings"})
-    settings = shown_settings(section.pop("model_settings"))
-    return section | {f"model_settings.{name}": value for name, value in settings.items()}
 
 
 def canonical(value: Any) -> str:

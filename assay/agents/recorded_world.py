@@ -1,15 +1,51 @@
-"""Whether a record can answer: it was made with the same tools, and for `all` the same model."""
+"""What a record says of the world that it was made in, and whether it can answer in this one."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from assay.agents.request_print import model_section
+import orjson
+
+from assay.agents.request_print import shown_settings
 from assay.agents.toolbox import Toolbox
 from assay.config import Config
 from assay.errors import InputError
-from assay.store.record import RecordHeader
+from assay.models.source import ModelSource
+from assay.store.record import RecordHeader, secrets_of, without_secrets
 from assay.store.replay import OpenReplay, ReplayMode
 
 MAX_SHOWN_CHARS = 400
+
+
+def header_of(
+    config: Config, evaluation_id: str, *, source: ModelSource, toolbox: Toolbox
+) -> RecordHeader:
+    """What a record of the built-in agent's runs begins with."""
+    tools = [
+        {"name": tool.name, "description": tool.description, "schema": tool.parameters_json_schema}
+        for tool in toolbox.definitions
+    ]
+    return RecordHeader(
+        evaluation_id=evaluation_id,
+        agent=config.agent.name,
+        model=source.name,
+        model_params_hash=source.params_hash,
+        price_ref=source.price_ref,
+        model_section=_model_section(config),
+        model_settings=shown_settings(source.settings),
+        tools_hash=toolbox.tools_hash,
+        tools=tools,
+        faults_hash=config.faults_hash,
+        code=config.code_hashes,
+    )
+
+
+def _model_section(config: Config) -> dict[str, Any]:
+    """What the configuration says of the model, without secrets."""
+    section = config.agent.model_dump(include={"model", "base_url", "model_settings"})
+    settings = shown_settings(section.pop("model_settings"))
+    whole = section | {f"model_settings.{name}": value for name, value in settings.items()}
+    shown: dict[str, Any] = orjson.loads(without_secrets(orjson.dumps(whole), secrets_of(config)))
+    return shown
 
 
 def check_same_world(config: Config, toolbox: Toolbox, replay: OpenReplay) -> None:
@@ -48,7 +84,7 @@ def _tool_changes(toolbox: Toolbox, header: RecordHeader) -> Iterator[str]:
 
 
 def _model_changes(config: Config, header: RecordHeader) -> Iterator[str]:
-    then, now = header.model_section, model_section(config)
+    then, now = header.model_section, _model_section(config)
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) != now.get(key):
             yield f"agent.{key} was {then.get(key)} and is {now.get(key)}"

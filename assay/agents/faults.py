@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
+from pydantic_core import to_jsonable_python
 
 from assay.fault_sections import ToolFaults
 from assay.records import RunKey
@@ -46,17 +47,14 @@ class Fault:
 
     def changed(self, answer: ToolReturnPart) -> ToolReturnPart:
         """The answer as the model gets it; what failed by itself stays as it is."""
-        if answer.outcome != "success":
+        if answer.outcome != "success" or not (self.is_empty or self.drop or self.rename):
             return answer
-        if self.is_empty:
-            return replace(answer, content=_empty(answer.content))
-        if self.drop or self.rename:
-            return replace(answer, content=self._other_fields(answer.content))
-        return answer
+        said = to_jsonable_python(answer.content)  # as a tape would have it
+        return replace(answer, content=_empty(said) if self.is_empty else self._other_fields(said))
 
     def _other_fields(self, value: Any) -> Any:
         """Of an object, or of each object of a list; other values have no fields."""
-        if isinstance(value, list | tuple):
+        if isinstance(value, list):
             return [self._other_fields(item) for item in value]
         if not isinstance(value, dict):
             return value
@@ -96,4 +94,4 @@ class RunFaults:
 
 def _empty(value: Any) -> Any:
     """Nothing, in the value's own kind."""
-    return type(value)() if isinstance(value, str | list | tuple | dict) else None
+    return type(value)() if isinstance(value, str | list | dict) else None

@@ -127,11 +127,16 @@ class Record:
         return (self._read(RecordedRun, line) for line in runs.values())
 
     def pack(self) -> None:
-        """Compress what was recorded; it can be added to afterwards."""
+        """Compress what was recorded; it can be added to afterwards.
+
+        Raises:
+            CannotEvaluate: It cannot be written, or what was packed before is damaged.
+        """
         if not self.growing.exists():
             return
-        with writing(self.packed):
+        with self._reading():
             whole = self._unpacked() + self.growing.read_bytes()
+        with writing(self.packed):
             replace_file(self.packed, gzip.compress(whole, mtime=0))
             self.growing.unlink()
 

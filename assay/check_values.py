@@ -14,11 +14,16 @@ from assay.validation import Section, Several, Text, refusal, refusal_from
 from assay.wording import did_you_mean
 
 NOT = "not-"
-NOT_YET = ("similar", "llm-rubric", "python")
+NOT_YET = ("python",)
 """Types that golden tasks may name one day."""
+
+JUDGED = ("llm-rubric", "similar")
+"""Types that are decided after the run, by a model: what they say can be wrong."""
+DEFAULT_SIMILARITY = 0.75
 
 Value = TypeVar("Value")
 Bound = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Range(Section):
@@ -116,11 +121,27 @@ class Allowed(Section, Generic[Value]):
     value: Value | None = None
 
 
+class Rubric(Section):
+    """What a judge holds an output to."""
+
+    value: Text
+    threshold: Share | None = None
+    """Least score, from 0 to 1; None where the judge says yes or no."""
+
+
+class Resemblance(Section):
+    """A text that an output should mean the same as."""
+
+    value: Text
+    threshold: Share = DEFAULT_SIMILARITY
+    """Least cosine of the angle between both texts' embeddings."""
+
+
 _Texts = Annotated[Several[Text], Field(min_length=1)]
 _Tools = Annotated[Several[ToolUse], Field(min_length=1), BeforeValidator(_tools_of)]
 _Schema = Allowed[Annotated[Any, AfterValidator(checked_schema)]]
 
-VALUES: Mapping[str, type[Given[Any] | Allowed[Any]]] = {
+VALUES: Mapping[str, type[Given[Any] | Allowed[Any] | Rubric | Resemblance]] = {
     "equals": Given[Annotated[Any, AfterValidator(_text_or_json)]],
     "contains": Given[Text],
     "icontains": Given[Text],
@@ -137,6 +158,8 @@ VALUES: Mapping[str, type[Given[Any] | Allowed[Any]]] = {
     "trajectory:tool-sequence": Given[Annotated[ToolSequence, BeforeValidator(_steps_of)]],
     "trajectory:tool-args-match": Given[ToolArgs],
     "trajectory:step-count": Given[StepCount],
+    "llm-rubric": Rubric,
+    "similar": Resemblance,
 }
 """Every type of check, without `not-`."""
 
@@ -146,7 +169,7 @@ def expected_by(check_type: str, given: Mapping[str, Any]) -> Any:
 
     Args:
         check_type: With or without `not-`.
-        given: The check's keys but for its type: `value`, or nothing.
+        given: The check's keys but for its type: `value`, `threshold`, or nothing.
 
     Raises:
         PydanticCustomError: There is no such type, or the value does not fit it.
@@ -155,7 +178,7 @@ def expected_by(check_type: str, given: Mapping[str, Any]) -> Any:
     if base in NOT_YET:
         raise refusal(
             f"check type {check_type!r} is not available yet",
-            mend="use a check that needs no judge, such as icontains or regex",
+            mend="use another check, such as icontains or regex",
             at=("type",),
         )
     if base not in VALUES:
@@ -163,6 +186,7 @@ def expected_by(check_type: str, given: Mapping[str, Any]) -> Any:
         mend = did_you_mean(check_type, known if check_type.startswith(NOT) else VALUES)
         raise refusal(f"unknown check type {check_type!r}", mend=mend, at=("type",))
     try:
-        return VALUES[base].model_validate(given).value
+        fitting = VALUES[base].model_validate(given)
+        return fitting if isinstance(fitting, Rubric | Resemblance) else fitting.value
     except ValidationError as refused:
         raise refusal_from(refused, VALUES[base], subject=f"check {check_type!r}") from None

@@ -42,12 +42,14 @@ class Assessment:
 def assess(task: GoldenTask, observed: Observed) -> Assessment:
     """Hold a run to its golden task.
 
-    Bounds are counted apart: breaking one leaves `success` as it is. A bound on
+    What judges have to say comes later, if the run has not failed by then. Bounds are
+    counted apart: breaking one leaves `success` as it is. A bound on
     something that is not known is not broken.
     """
     if observed.stop_reason == StopReason.INFRA_ERROR:
         return Assessment(success=None, failed_checks=[], violated_invariants=[])
-    failed = [words for check in task.checks if (words := _failure(check, observed)) is not None]
+    plain = [check for check in task.checks if not check.is_judged]
+    failed = [words for check in plain if (words := _failure(check, observed)) is not None]
     return Assessment(
         success=not failed and observed.stop_reason == task.expect_stop_reason,
         failed_checks=failed,
@@ -71,12 +73,13 @@ def passes(check: Check, observed: Observed) -> bool:
 
 def _failure(check: Check, observed: Observed) -> str | None:
     try:
-        return None if passes(check, observed) else _words(check)
+        return None if passes(check, observed) else check_words(check)
     except Undecided as why:
-        return f"{_words(check)} (undecided: {why})"
+        return f"{check_words(check)} (undecided: {why})"
 
 
-def _words(check: Check) -> str:
+def check_words(check: Check) -> str:
+    """The check in words for people, bounded."""
     if "value" not in check.model_fields_set:
         return check.type
     value = check.value

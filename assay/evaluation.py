@@ -1,6 +1,6 @@
 """One evaluation under way: its runs, each on disk before it is counted."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +11,8 @@ from assay.agents.protocol import Agent, AgentResult, Order, Recordable
 from assay.checks import Observed, assess
 from assay.config import EvaluationBudgets
 from assay.golden import GoldenTask
+from assay.judges.bench import Bench, is_to_be_judged, open_bench
+from assay.judges.ruling import Answer, Place, as_line, by_run, from_line, spent_on
 from assay.ledger import Ledger
 from assay.plan import Plan, folder_of
 from assay.prompts import PromptVersion
@@ -63,11 +65,16 @@ class Evaluation:
     folder: EvaluationFolder
     agent: Agent
     slots: Slots
+    bench: Bench
     on_run: Callable[[RunRecord], None]
     _journal: Journal
     _tapes: Journal
     _taped: dict[str, list[Exchange]]
     _finished: dict[str, RunRecord]
+    _unjudged: dict[str, RunRecord]
+    """Made by an interrupted attempt, which did not hear all judges."""
+    _heard: Mapping[str, Mapping[Place, Answer]]
+    """What judges answered an interrupted attempt, or when it was recorded, by run."""
     _recorder: Recorder | None
     _replay: OpenReplay | None
     _ledger: Ledger = field(init=False)
@@ -78,7 +85,8 @@ class Evaluation:
         budgets = self.plan.config.budgets
         if self.plan.is_rerun:  # it costs nothing
             budgets = budgets.model_copy(update={"evaluation": EvaluationBudgets()})
-        self._ledger = Ledger.of(budgets, finished=self._finished.values(), begun=self._taped)
+        made = [*self._finished.values(), *self._unjudged.values()]
+        self._ledger = Ledger.of(budgets, finished=made, begun=self._taped)
 
     @property
     def n_finished(self) -> int:
@@ -117,11 +125,11 @@ class Evaluation:
 
     @property
     def budget_spent(self) -> str | None:
-        """The budget of the whole evaluation that kept a run from being made, if any."""
-        return self._not_made
+        """The budget of the whole evaluation that kept a run from being made or judged, if any."""
+        return self._not_made or self.bench.spent_budget
 
     async def make_run(self, cell: Cell, *, repeat: int, round_number: int) -> None:
-        """Make one run and keep it, unless it is done already or the budget is spent."""
+        """Make one run, hear its judges and keep it, unless it is done or a budget is spent."""
         key = RunKey(
             evaluation_id=self.plan.evaluation_id,
             prompt_id=cell.prompt.prompt_id,
@@ -131,16 +139,25 @@ class Evaluation:
         )
         if key.run_id in self._finished:
             return
-        async with (
-            self.slots.at((repeat, cell.number)),
-            self._ledger.admission(key.run_id) as refused_by,
-        ):
-            if refused_by is None:
-                await self._make(cell, key, round_number)
-            else:
-                self._not_made = refused_by
+        run = self._unjudged.get(key.run_id)
+        if run is None:
+            run = await self._made_in_turn(cell, key, round_number)
+        if run is not None:
+            await self._keep(await self._judged(cell, key, run))
 
-    async def _make(self, cell: Cell, key: RunKey, round_number: int) -> None:
+    async def _made_in_turn(self, cell: Cell, key: RunKey, round_number: int) -> RunRecord | None:
+        """The run, made once it has a slot; None if a budget is spent by then."""
+        async with self.slots.at((key.repeat, cell.number)):
+            if (spent := self.bench.spent_budget) is not None:
+                self._not_made = spent
+                return None
+            async with self._ledger.admission(key.run_id) as refused_by:
+                if refused_by is None:
+                    return await self._make(cell, key, round_number)
+                self._not_made = refused_by
+                return None
+
+    async def _make(self, cell: Cell, key: RunKey, round_number: int) -> RunRecord:
         started_at = datetime.now(UTC)
         self._journal.append(self._start_line(key, started_at))
         tape = self._tape(key)
@@ -158,10 +175,34 @@ class Evaluation:
         run = self._record(cell, key, result, started_at=started_at, round_number=round_number)
         if self._recorder is not None:
             self._recorder.add(run, tape)
+        if is_to_be_judged(cell.task, run):
+            self._journal.append({"type": "run_made", "run": run.model_dump(mode="json")})
+        self._ledger.count(run)
+        return run
+
+    async def _judged(self, cell: Cell, key: RunKey, run: RunRecord) -> RunRecord:
+        """The run with its judges' rulings; it holds no slot while they are heard."""
+        if not is_to_be_judged(cell.task, run):
+            return run
+        return await self.bench.judged(
+            cell.task,
+            run,
+            key,
+            heard=self._heard.get(self._judged_as(key), {}),
+            keep=lambda answer: self._journal.append(as_line(run.run_id, answer)),
+        )
+
+    def _judged_as(self, key: RunKey) -> str:
+        """The id of the run that judges were heard on: its own, or the recorded one's."""
+        replay = self.plan.replay
+        if replay is None or not self.plan.is_rerun:
+            return key.run_id
+        return replace(key, evaluation_id=replay.evaluation_id).run_id
+
+    async def _keep(self, run: RunRecord) -> None:
         self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
         await self._journal.committed()
         self._finished[run.run_id] = run
-        self._ledger.count(run)
         self.on_run(run)
 
     def _tape(self, key: RunKey) -> Tape:
@@ -221,6 +262,7 @@ class Evaluation:
             success=verdict.success,
             failed_checks=list(verdict.failed_checks),
             violated_invariants=list(verdict.violated_invariants),
+            success_without_judge=verdict.success if cell.task.judged_checks else None,
             trace=trace,
             **used,
         )
@@ -233,15 +275,21 @@ async def open_evaluation(
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
     replay = _replay_of(plan, folder)
-    async with open_agent(plan.config, replay) as agent:  # first: bad tools leave no folder behind
+    async with (  # first: bad tools, or a judge without a key, leave no folder behind
+        open_agent(plan.config, replay) as agent,
+        open_bench(plan.config, plan.tasks, replay) as bench,
+    ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
             finished = {run.run_id: run for run in folder.finished_runs()}
-            taped = read_tapes(folder.tapes, finished=finished)
+            answers = _heard_in(plan, folder).judges_answers(from_line)
+            bench.recall(spent_on(answers))
+            unjudged = {run.run_id: run for run in folder.unjudged_runs()}
+            taped = read_tapes(folder.tapes, finished=finished.keys() | unjudged.keys())
             with (
                 Journal(folder.journal) as journal,
                 Journal(folder.tapes) as tapes,
-                _recording(plan, folder.record, agent) as recorder,
+                _recording(plan, folder.record, agent, bench) as recorder,
             ):
                 if folder.header() is None:
                     journal.append(plan.header())
@@ -250,11 +298,14 @@ async def open_evaluation(
                     folder=folder,
                     agent=agent,
                     slots=Slots(min(max_concurrency, agent.max_concurrency or max_concurrency)),
+                    bench=bench,
                     on_run=on_run,
                     _journal=journal,
                     _tapes=tapes,
                     _taped=taped,
                     _finished=finished,
+                    _unjudged=unjudged,
+                    _heard=by_run(answers),
                     _recorder=recorder,
                     _replay=replay,
                 )
@@ -267,8 +318,15 @@ def _replay_of(plan: Plan, folder: EvaluationFolder) -> OpenReplay | None:
     return open_replay(Record(folder.path.with_name(replay.evaluation_id)), replay.mode)
 
 
+def _heard_in(plan: Plan, folder: EvaluationFolder) -> EvaluationFolder:
+    """Where the journal with the judges' answers is: with the runs that they were heard on."""
+    if plan.replay is None or not plan.is_rerun:
+        return folder
+    return EvaluationFolder(folder.path.with_name(plan.replay.evaluation_id))
+
+
 @contextmanager
-def _recording(plan: Plan, record: Record, agent: Agent) -> Iterator[Recorder | None]:
+def _recording(plan: Plan, record: Record, agent: Agent, bench: Bench) -> Iterator[Recorder | None]:
     """Keeps a record if one is asked for, or was when the evaluation began."""
     if not (plan.records or record.exists) or not isinstance(agent, Recordable):
         yield None
@@ -276,7 +334,8 @@ def _recording(plan: Plan, record: Record, agent: Agent) -> Iterator[Recorder | 
     with Journal(record.growing) as journal:
         recorder = Recorder(journal, secrets=secrets_of(plan.config))
         if record.header() is None:
-            recorder.begin(agent.record_header(plan.config, plan.evaluation_id))
+            header = agent.record_header(plan.config, plan.evaluation_id)
+            recorder.begin(header.model_copy(update={"judge": bench.described(plan.config)}))
         yield recorder
 
 

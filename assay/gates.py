@@ -41,6 +41,8 @@ class Gates(BaseModel):
     """Rise of the 95th percentile of latency, over all golden tasks."""
     success_drop: float | None = Field(default=0.10, gt=0, le=1)
     """Drop of the share of successful runs: 0.10 is ten points."""
+    judge_agreement: float | None = Field(default=0.8, gt=0, le=1)
+    """Least mean agreement of repeated judges; success cannot pass on judges that agree less."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Chance of a wrong promote at a margin, and of a wrong reject over all gates."""
     scope: Scope = "golden_tasks"

@@ -13,6 +13,7 @@ from assay.documents import Document, Location, parse_yaml, read_bytes
 from assay.errors import InputError
 from assay.golden_task import Check, GoldenTask, TaskId
 from assay.jsonl import parse_jsonl
+from assay.judged_checks import missing_for
 from assay.sections import GoldenTesting
 from assay.validation import Model, Place, Section, together, validated
 
@@ -27,8 +28,8 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
     A task given inline and in a file is one task; the inline keys win.
 
     Raises:
-        InputError: A file is missing or broken, a task is wrong, an id is used twice, or
-            there is no task at all. All problems of readable files are named.
+        InputError: A file is missing or broken, a task is wrong or cannot be decided here, an
+            id is used twice, or there is no task at all. All problems of readable files are named.
     """
     filed, inline = _Book(), _Book()
     for given in _in_files(config):
@@ -41,7 +42,9 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
     tasks, problems = [], filed.problems + inline.problems
     for task_id, given in merged.items():
         try:
-            tasks.append(given.validated(GoldenTask, f"task {task_id!r}"))
+            task = given.validated(GoldenTask, f"task {task_id!r}")
+            _refuse_undecidable(task, config, given.place)
+            tasks.append(task)
         except InputError as wrong:
             problems.append(wrong)
     if problems:
@@ -53,6 +56,21 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
             mend='write one a line to golden/NAME.jsonl: {"id": "hello", "input": "..."}',
         )
     return tuple(tasks)
+
+
+def _refuse_undecidable(
+    task: GoldenTask, config: Config, place: Callable[[Location], Place]
+) -> None:
+    """A check that nothing here can decide must not be passed over in silence."""
+    for number, check in enumerate(task.checks):
+        if (missing := missing_for(check, config)) is not None:
+            at = place(("checks", number))
+            raise InputError(
+                f"task {task.id!r}: {missing.problem}",
+                path=at.path,
+                line=at.line,
+                mend=missing.mend,
+            )
 
 
 class _Named(Section):

@@ -9,17 +9,22 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     StringConstraints,
+    model_serializer,
     model_validator,
 )
 
-from assay.check_values import NOT, expected_by
+from assay.check_values import JUDGED, NOT, expected_by
 from assay.validation import Section, Several, Text, refusal
 
 HASH_DIGITS = 16
 ROLES = ("user", "assistant", "system")
 NOT_HASHED = {"category", "critical", "incident", "tags", "metadata"}
 """Keys that change neither what a run is asked nor what it is held to."""
+
+BOUNDS = ("max_tool_calls", "max_tokens", "max_seconds", "max_spend_usd", "max_steps")
+USUAL_STOP = "finish"
 
 Limit = Annotated[int, Field(gt=0)]
 Amount = Annotated[float, Field(gt=0)]
@@ -73,13 +78,25 @@ class Check(Section):
     """A name that promptfoo knows, such as `icontains`; `not-` before it inverts it."""
     value: Any = None
     """What the type needs: a text, a list of texts, a JSON Schema."""
+    threshold: float | None = None
+    """For `llm-rubric` and `similar`: the least score that passes."""
     _expected: Any = PrivateAttr()
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
         given = {"value": self.value} if "value" in self.model_fields_set else {}
+        if self.threshold is not None:
+            given["threshold"] = self.threshold
         self._expected = expected_by(self.type, given)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_an_empty_threshold(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Hashes of golden tasks stay what they were before there were thresholds."""
+        content: dict[str, Any] = dump(self)
+        if content["threshold"] is None:
+            del content["threshold"]
+        return content
 
     @property
     def base(self) -> str:
@@ -90,6 +107,11 @@ class Check(Section):
     def is_inverted(self) -> bool:
         """Whether the type begins with `not-`."""
         return self.type.startswith(NOT)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a model decides it, after the run."""
+        return self.base in JUDGED
 
     @property
     def expected(self) -> Any:
@@ -111,7 +133,7 @@ class GoldenTask(Section):
     """What the customer says, or chat messages `{role, content}` that end with theirs."""
     category: Text | None = None
     """Kind of traffic that the task stands for."""
-    expect_stop_reason: Text = "finish"
+    expect_stop_reason: Text = USUAL_STOP
     """How a run has to end."""
     max_tool_calls: Annotated[int, Field(ge=0)] | None = None
     """Bound on a run's tool calls."""
@@ -138,6 +160,24 @@ class GoldenTask(Section):
     def is_critical(self) -> bool:
         """Whether a candidate that breaks this task is rejected for that alone."""
         return self.critical or self.incident is not None
+
+    @property
+    def judged_checks(self) -> list[Check]:
+        """The checks that a model decides, after the run."""
+        return [check for check in self.checks if check.is_judged]
+
+    @property
+    def asks_a_judge(self) -> bool:
+        """Whether a language model has to be asked about its outputs."""
+        return any(check.base == "llm-rubric" for check in self.checks)
+
+    @property
+    def is_firm(self) -> bool:
+        """Whether it is held to anything that needs no judge, beside ending by itself."""
+        bounds = (getattr(self, name) for name in BOUNDS)
+        is_bounded = any(bound is not None for bound in bounds)
+        has_plain_check = len(self.judged_checks) < len(self.checks)
+        return is_bounded or has_plain_check or self.expect_stop_reason != USUAL_STOP
 
     @property
     def hash(self) -> str:

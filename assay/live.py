@@ -20,6 +20,7 @@ from assay.recording import settle, write_ahead
 from assay.rewriting import (
     BEFORE_AN_EDIT,
     carry_out,
+    check_not_frozen,
     config_changed,
     entry_of,
     only_writer,
@@ -71,6 +72,7 @@ def switch(path: Path, *, to: Pointers, expect: Pointers | str, cause: Cause) ->
 
     Raises:
         ConfigChanged: The config is not what `expect` says; it is left as it is.
+        NoVerdict: `rollout.frozen` holds.
         InputError: The config cannot be read, or `to` does not name two versions.
         CannotEvaluate: The config cannot be written, and is as it was.
     """
@@ -83,6 +85,7 @@ def switch(path: Path, *, to: Pointers, expect: Pointers | str, cause: Cause) ->
         if expect not in (file.snapshot.pointers, file.snapshot.sha256):
             was = BEFORE_AN_EDIT if isinstance(expect, str) else str(expect)
             raise config_changed(file, was)
+        check_not_frozen(file)
         done = _carry_out(file, history, to=to, cause=cause)
     return _with_aftermath(path, done)
 

@@ -103,6 +103,7 @@ class Plan:
                 "code": self.config.code_hashes,
                 "metadata": [task.metadata for task in self.tasks if task.metadata],
                 "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
+                **self._judged_by(),
                 "gates": self.gates.model_dump(mode="json"),
                 "allow_different": sorted(self.allow_different),
                 "max_infra_error_share": self.config.testing.max_infra_error_share,
@@ -116,6 +117,12 @@ class Plan:
         replay = None if self.replay is None else str(self.replay)
         world = {"faults_hash": self.config.faults_hash, "replay": replay}
         return {name: value for name, value in world.items() if value is not None}
+
+    def _judged_by(self) -> dict[str, Any]:
+        """The judge, where any golden task asks for one."""
+        if not any(task.asks_a_judge for task in self.tasks):
+            return {}
+        return {"judge": self.config.judge.model_dump(mode="json", exclude={"max_concurrency"})}
 
     def header(self) -> dict[str, Any]:
         """The first line of the evaluation's journal."""

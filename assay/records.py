@@ -135,6 +135,18 @@ class RunRecord(BaseModel):
     """The tool calls in order: `{tool, arguments, outcome}`, each bounded in length."""
     budgets_hash: str | None = None
     """Of the limits of one run; None in files of before they were kept."""
+    success_without_judge: bool | None = None
+    """As `success`, but for what judges say; None where no check of the task is judged."""
+    judge_model: str | None = None
+    """The model that judged, and a hash of how it is asked; None where none was asked."""
+    judge_agreement: float | None = Field(default=None, ge=0, le=1)
+    """Mean over the run's judged checks of the share of judges that say what most say."""
+    judge_tokens: int | None = Field(default=None, ge=0)
+    """Of all judges' answers; the agent's tokens are not among them."""
+    judge_spend_usd: float | None = Field(default=None, ge=0)
+    """None where no judge was asked or its price is not known."""
+    judge_rulings: list[dict[str, Any]] = Field(default_factory=list)
+    """Each judged check: `{check, passed, reason, votes, agreement, similarity}`."""
     faults_hash: str | None = None
     """Of what went wrong on purpose; None where nothing did."""
     replayed: str | None = None

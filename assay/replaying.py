@@ -1,10 +1,11 @@
 """Which record a replay is of: found among the evaluations, and held against the prompts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from assay.config import Config
 from assay.errors import InputError
+from assay.golden import GoldenTask
 from assay.prompts import PromptVersion
 from assay.store.evaluations import EvaluationFolder, evaluations, find_evaluation
 from assay.store.replay import ReplayMode
@@ -35,7 +36,7 @@ def recorded_evaluation(
     *,
     evaluation_id: str | None,
     candidates: Sequence[str],
-    tasks: Sequence[str],
+    tasks: Sequence[GoldenTask],
 ) -> EvaluationFolder:
     """The evaluation to replay: the named one, else the newest whose record will do.
 
@@ -44,7 +45,7 @@ def recorded_evaluation(
         mode: What the record has to answer.
         evaluation_id: Its id, or how it begins; None looks for one.
         candidates: Such as `support:v14`; to be replayed with `all`, they were run.
-        tasks: Ids of the golden tasks.
+        tasks: To be run.
 
     Raises:
         InputError: There is none.
@@ -56,7 +57,7 @@ def recorded_evaluation(
             return folder
         raise InputError(f"evaluation {folder.evaluation_id} has no record", mend=RECORD_ANEW)
     wanted = candidates if mode is ReplayMode.ALL else ()
-    found = list(_with_record(results, wanted=wanted, tasks=tasks))
+    found = list(_with_record(results, wanted=wanted, tasks={task.id for task in tasks}))
     if not found:
         about = " of these prompts" if wanted else ""
         raise InputError(
@@ -67,7 +68,7 @@ def recorded_evaluation(
 
 
 def _with_record(
-    results: Path, *, wanted: Sequence[str], tasks: Sequence[str]
+    results: Path, *, wanted: Sequence[str], tasks: Set[str]
 ) -> Iterator[EvaluationFolder]:
     """The evaluations with a record of the world, the newest first."""
     for folder in evaluations(results)[:MAX_LOOKED_AT]:
@@ -82,6 +83,22 @@ def _with_record(
 def _code(folder: EvaluationFolder) -> list[str] | None:
     header = folder.record.header()
     return None if header is None else header.code
+
+
+def check_judged(folder: EvaluationFolder, tasks: Sequence[GoldenTask]) -> None:
+    """What judges were asked about is still the question: nobody can ask them anew.
+
+    Raises:
+        InputError: A golden task that is judged has changed.
+    """
+    then = (folder.header() or {}).get("golden", {})
+    for task in tasks:
+        if task.asks_a_judge and then.get(task.id) != task.hash:
+            raise InputError(
+                f"golden task {task.id!r} is judged, and not the one of evaluation "
+                f"{folder.evaluation_id} any more",
+                mend=f"put it back as it was, or {RECORD_ANEW}",
+            )
 
 
 def check_prompts(folder: EvaluationFolder, prompts: Sequence[PromptVersion]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from assay.after_switch import Aftermath, run_after_switch
 from assay.durable import folder_lock, replace_file
-from assay.errors import AssayError, CannotEvaluate, ConfigChanged
+from assay.errors import AssayError, CannotEvaluate, ConfigChanged, NoVerdict
 from assay.history import CanaryChange, Cause, Entry, History
 from assay.pointers import (
     PointerFile,
@@ -20,6 +20,7 @@ from assay.pointers import (
     read_pointer_file,
     sha256_hex,
 )
+from assay.prompts.settings import parse_settings
 from assay.recording import settle, write_ahead
 
 
@@ -95,6 +96,20 @@ def config_changed(file: PointerFile, decided_for: str) -> ConfigChanged:
         f"it says {says.pointers}{canary}; the decision was made for {decided_for}",
         mend="evaluate again, against what is active now",
     )
+
+
+def check_not_frozen(file: PointerFile) -> None:
+    """Production is not frozen: only a rollback, and the end of a canary, pass that.
+
+    Raises:
+        NoVerdict: `rollout.frozen` holds.
+        InputError: Production could not read the file.
+    """
+    if parse_settings(file.raw, file.path).frozen:
+        raise NoVerdict(
+            f"{file.path}: rollout.frozen is true: nothing is promoted until it is false",
+            mend="find out who froze it and why, set rollout.frozen: false, and try again",
+        )
 
 
 BEFORE_AN_EDIT = "the file as it was before that edit"

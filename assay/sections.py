@@ -8,6 +8,7 @@ from assay.agent_sections import AgentSection, BuiltinSection, Command, Count
 from assay.errors import AssayError
 from assay.fault_sections import ToolFaults
 from assay.gates import Gates
+from assay.judge_section import JudgeSection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
@@ -218,6 +219,9 @@ class Rollout(Section):
         default=None, examples=["scripts/commit_switch", ["scripts/commit_switch", "--push"]]
     )
     """Command that is run after every switch, in the configuration's folder, without a shell."""
+    frozen: bool = False
+    """Kill switch: production answers everything with the last good version, without a canary;
+    nothing is promoted, and `assay rollback` goes on working."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
 
@@ -231,6 +235,8 @@ class ConfigFile(Section):
     observability: Observability = Observability()
     agent: AgentSection = BuiltinSection()
     """How the agent under test is reached."""
+    judge: JudgeSection = JudgeSection()
+    """The model that decides `llm-rubric` checks."""
     gates: Gates = Gates()
     nightly: Nightly = Nightly()
     execution: Execution = Execution()

@@ -12,7 +12,7 @@ from assay.gates import Gates, Scope, shared_by
 from assay.golden import GoldenTask, load_golden
 from assay.plan import Plan, new_evaluation_id, prompt_ref
 from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
-from assay.replaying import check_can_replay, check_prompts, recorded_evaluation
+from assay.replaying import check_can_replay, check_judged, check_prompts, recorded_evaluation
 from assay.store.evaluations import (
     EvaluationFolder,
     find_about,
@@ -170,6 +170,7 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         verify_lock(directory, prompt)
     if recorded is not None and request.replay is ReplayMode.ALL:
         check_prompts(recorded, (baseline, *candidates))
+        check_judged(recorded, tasks)
     repeats = config.testing.repeats if request.repeats is None else request.repeats
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}", mend="give at least 3: fewer decide nothing")
@@ -221,7 +222,7 @@ def _to_replay(
         request.replay,
         evaluation_id=request.record_of,
         candidates=[_full_ref(each, name) for each in request.candidates],
-        tasks=[task.id for task in tasks],
+        tasks=tasks,
     )
 
 

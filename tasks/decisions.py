@@ -61,7 +61,10 @@ def _decision(
         read_arm(runs, prompt, tasks=expected),
         at=plan.looks,
         made=number,
-        tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
+        tasks=[
+            TaskTraits(id=task.id, critical=task.is_critical, firm=task.is_firm)
+            for task in plan.tasks
+        ],
         gates=plan.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
         spent_budget=spent_budget,

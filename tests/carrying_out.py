@@ -62,7 +62,10 @@ def judged(plan: Plan, runs: list[RunRecord], *, rounds: int | None = None) -> L
         candidate,
         at=plan.looks,
         made=rounds or len(plan.looks),
-        tasks=[TaskTraits(id=task.id, critical=task.is_critical) for task in plan.tasks],
+        tasks=[
+            TaskTraits(id=task.id, critical=task.is_critical, firm=task.is_firm)
+            for task in plan.tasks
+        ],
         gates=plan.gates,
         max_infra_error_share=plan.config.testing.max_infra_error_share,
     )[-1]

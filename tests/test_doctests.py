@@ -18,7 +18,9 @@ MODULES = sorted(
 
 def test_the_statistics_show_examples() -> None:
     """A search that finds no example would let every one of them rot unseen."""
-    assert {"assay.stats.means", "assay.stats.proportions", "assay.prompts"} <= set(MODULES)
+    assert {"assay.stats.means", "assay.stats.proportions", "assay.prompts.versions"} <= set(
+        MODULES
+    )
 
 
 @pytest.mark.parametrize("module", MODULES)

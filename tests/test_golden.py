@@ -179,7 +179,8 @@ def test_an_incident_makes_a_task_critical() -> None:
         ),
         pytest.param(
             line(checks=[{"type": "contains", "value": "x", "weight": 1}]),
-            "golden/refunds.jsonl:1: unknown key 'weight'\n  mend: use one of: type, value",
+            "golden/refunds.jsonl:1: unknown key 'weight'\n"
+            "  mend: use one of: type, value, threshold",
             id="unknown key of a check",
         ),
         pytest.param(
@@ -207,9 +208,23 @@ def test_a_mistake_is_named_with_its_line_and_a_mend(text: str, said: str) -> No
             "unknown check type 'not-contain'\n  mend: did you mean 'not-contains'?",
         ),
         (
+            {"type": "python", "value": "len(output) < 9"},
+            "check type 'python' is not available yet\n"
+            "  mend: use another check, such as icontains or regex",
+        ),
+        (
             {"type": "llm-rubric", "value": "is polite"},
-            "check type 'llm-rubric' is not available yet\n"
-            "  mend: use a check that needs no judge, such as icontains or regex",
+            "task 'late': `llm-rubric` needs a model that judges, and judge.model is not set\n"
+            "  mend: name one in the configuration: `judge: {model: openai:gpt-5-mini}`",
+        ),
+        (
+            {"type": "llm-rubric", "value": "is polite", "threshold": 1.5},
+            "check 'llm-rubric': threshold must be at most 1, not 1.5",
+        ),
+        ({"type": "not-similar"}, "check 'not-similar' has no 'value'\n  mend: add it"),
+        (
+            {"type": "icontains", "value": "x", "threshold": 0.5},
+            "check 'icontains': unknown key 'threshold'\n  mend: use one of: value",
         ),
         ({"type": "contains"}, "check 'contains' has no 'value'\n  mend: add it"),
         (

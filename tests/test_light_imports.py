@@ -17,6 +17,9 @@ from assay.prompts import load_prompt, system_prompt, verify_lock
 prompt = load_prompt(Path("prompts"), "support:v13")
 verify_lock(Path("prompts"), prompt)
 system_prompt(prompt)
+from assay import prompts
+client = prompts.open("assay.yaml")
+with client.run(client.choose("user-1")) as run: run.report(total_tokens=1)
 pass"""
 
 

@@ -28,7 +28,15 @@ golden_task_hash, category, repeat, round, agent, model, model_params_hash, tool
 latency_s, input_tokens, output_tokens, cached_tokens, reasoning_tokens, total_tokens, steps,
 tool_calls, tool_calls_by_tool, denied_tool_calls, spend_usd, price_table, stop_reason, success,
 failed_checks, violated_invariants, output, error, attempts, trace""".replace("\n", " ").split(", ")
-COLUMNS += ["budgets_hash", "faults_hash", "replayed"]
+COLUMNS += ["budgets_hash"]
+COLUMNS += [
+    "success_without_judge",
+    "judge_model",
+    "judge_agreement",
+    "judge_tokens",
+    "judge_spend_usd",
+]
+COLUMNS += ["judge_rulings", "faults_hash", "replayed"]
 """The contract, word for word, and what was added to it since."""
 
 

@@ -13,7 +13,14 @@ from assay.history import CANARY_ALARM, CANARY_START, CanaryChange, Cause, Entry
 from assay.pointers import NO_CANARY, Canary, PointerFile, Pointers
 from assay.prompts import parse_ref
 from assay.recording import settle, write_ahead
-from assay.rewriting import carry_out, config_changed, entry_of, only_writer, tell_after
+from assay.rewriting import (
+    carry_out,
+    check_not_frozen,
+    config_changed,
+    entry_of,
+    only_writer,
+    tell_after,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ def start_canary(path: Path, to: Canary, *, expect: Pointers, cause: Cause) -> C
 
     Raises:
         ConfigChanged: The config points elsewhere.
-        NoVerdict: There is a canary already, or the version is active.
+        NoVerdict: There is a canary already, the version is active, or `rollout.frozen` holds.
         InputError: The config cannot be read, or `rollout.canary` not be written there.
         CannotEvaluate: The config cannot be written, and is as it was.
     """
@@ -56,6 +63,7 @@ def start_canary(path: Path, to: Canary, *, expect: Pointers, cause: Cause) -> C
         if here == to:
             return CanarySwitch(changed=False, before=here, after=here, entry=None)
         _check_free(file, here, to.version)
+        check_not_frozen(file)
         done = _carry_out(file, history, to=to, cause=cause)
     return _with_aftermath(path, done)
 

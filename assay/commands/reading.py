@@ -41,6 +41,8 @@ def status(arguments: argparse.Namespace) -> int:
         for entry in reversed(history.all[-SHOWN_SWITCHES:]):
             print(f"  {_cut(_switch_line(entry))}")
     config = load_config(path, os.environ)
+    if config.rollout.frozen:
+        print("\nfrozen: production answers with the last good version; nothing is promoted")
     found = evaluations(_results(config))
     if awaiting := list(waiting(found, config_sha256=config.sha256, now=datetime.now(UTC))):
         print("\nawaiting approval")
@@ -114,6 +116,8 @@ def golden_check(arguments: argparse.Namespace) -> int:
     categories = Counter(task.category or "no category" for task in tasks)
     critical = sum(task.is_critical for task in tasks)
     print(f"{len(tasks)} golden tasks, {critical} of them critical")
+    if (judged := sum(bool(task.judged_checks) for task in tasks)) > 0:
+        print(f"{judged} of them judged, by {config.judge.model or 'similarity alone'}")
     for category, count in sorted(categories.items()):
         print(f"  {category}: {count}")
     return 0

@@ -1,7 +1,7 @@
 """The runs of each prompt as columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,35 @@ class TaskTraits:
     id: str
     critical: bool = False
     """Must not break; a task with an incident is critical."""
+    firm: bool = True
+    """Held to something that needs no judge: a check, a bound, a stop reason of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgesColumns:
+    """What judges said of an arm's runs; every array has shape (n_runs,)."""
+
+    success_without: Floats
+    """1 or 0 as the other checks say; NaN where that is not known."""
+    ruled: Flags
+    """Whether judged checks had a say: the task has some, and nothing else had failed."""
+    asked: Flags
+    """Whether a language model was asked."""
+    agreement: Floats
+    """Share of the judges that say what most say; NaN where it is not known."""
+    tokens: Floats
+    spend_usd: Floats
+
+    def kept(self, rows: Flags) -> "JudgesColumns":
+        """Of some of the runs only."""
+        return JudgesColumns(
+            success_without=self.success_without[rows],
+            ruled=self.ruled[rows],
+            asked=self.asked[rows],
+            agreement=self.agreement[rows],
+            tokens=self.tokens[rows],
+            spend_usd=self.spend_usd[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +69,8 @@ class Arm:
     """Stopped by a budget where that was not expected: its cost is a lower bound."""
     violations: Mapping[str, Flags]
     """By bound (`max_tokens`, ...): whether the run broke it."""
+    judges: JudgesColumns | None = None
+    """None where no golden task has a check that is judged."""
 
     def up_to(self, repeat: int) -> "Arm":
         """The runs of the first repeats only."""
@@ -53,7 +84,13 @@ class Arm:
             infra=self.infra[kept],
             cut=self.cut[kept],
             violations={name: flags[kept] for name, flags in self.violations.items()},
+            judges=None if self.judges is None else self.judges.kept(kept),
         )
+
+    def without_judges(self) -> "Arm":
+        """The same runs, each a success where all that needs no judge says so."""
+        success = self.success if self.judges is None else self.judges.success_without
+        return replace(self, success=success)
 
     @property
     def n_runs(self) -> int:

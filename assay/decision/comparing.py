@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.decision.arms import Arm, Flags, TaskTraits
 from assay.decision.comparison import Comparison, Levels
+from assay.decision.judges import WITHOUT_JUDGES, doubt, undecided_runs
 from assay.decision.statistics import CHANGES, LEVELS, Change, Statistic, difference
 from assay.errors import NotEnoughEvidence
 from assay.gates import GATED, Gates, Scope
@@ -61,10 +62,12 @@ def compare(arms: Arms, *, gates: Gates, levels: Levels) -> list[Comparison]:
             margin=getattr(gates, gate),
         )
         rows.append(
-            _success_drop(arms, blank, gates.scope)
+            _success_drop(arms, blank, gates.scope, doubts=doubt(arms[:2], arms.tasks, gates))
             if metric == "success"
             else _ratio(arms, blank, measured, gates.scope)
         )
+    if any(arm.judges is not None for arm in arms[:2]):
+        rows.append(_success_without_judges(arms, gates=gates, levels=levels))
     known = (row for row in rows if row.margin is not None or row.change is not None)
     return sorted(known, key=lambda row: row.margin is None)
 
@@ -173,7 +176,23 @@ def _missing(arms: Arms, metric: str, *, known: Sequence[Flags], shared: Shared)
     return f"{metric} is not known for every run" if max(unknown) > MAX_MISSING else None
 
 
-def _success_drop(arms: Arms, blank: Comparison, scope: Scope) -> Comparison:
+def _success_without_judges(arms: Arms, *, gates: Gates, levels: Levels) -> Comparison:
+    """The same on what needs no judge: it can keep success from passing, and rejects nothing."""
+    blank = Comparison(
+        metric="success",
+        statistic=WITHOUT_JUDGES,
+        is_ratio=False,
+        levels=levels,
+        margin=gates.success_drop,
+        may_fail=False,
+    )
+    plain = Arms(arms.baseline.without_judges(), arms.candidate.without_judges(), arms.tasks)
+    return _success_drop(plain, blank, gates.scope)
+
+
+def _success_drop(
+    arms: Arms, blank: Comparison, scope: Scope, *, doubts: str | None = None
+) -> Comparison:
     """How many points the share of successes fell, on the golden tasks that both arms have."""
     known = [arm.judged for arm in arms[:2]]
     shared = _shared(arms, known)
@@ -202,7 +221,9 @@ def _success_drop(arms: Arms, blank: Comparison, scope: Scope) -> Comparison:
         repeat_share=1.0 if scope == "golden_tasks" else 0.0,
     )
     obstacle = _missing(arms, blank.metric, known=known, shared=shared)
-    return replace(row, obstacle=obstacle).held_to_margin()
+    if obstacle is not None and (undecided := undecided_runs(arms[:2])):
+        obstacle += f": judges left {undecided} runs undecided"
+    return replace(row, obstacle=obstacle or doubts).held_to_margin()
 
 
 def _passes_and_runs(arm: Arm, kept: Flags, shared: Shared) -> tuple[Ints, Ints]:

@@ -30,7 +30,7 @@ class Comparison:
 
     metric: str
     statistic: str
-    """`p95`, `tail`, `mean`, or `drop`."""
+    """`p95`, `tail`, `mean`, `drop`, or `drop_without_judges`."""
     baseline: float | None = None
     candidate: float | None = None
     is_ratio: bool
@@ -48,7 +48,7 @@ class Comparison:
     censored: bool = False
     """More than 1 % of an arm's runs were cut by a budget: the change is a bound."""
     may_fail: bool = True
-    """False where the change is an upper bound."""
+    """False where the change is an upper bound, or only a second look at a gate."""
     obstacle: str | None = None
     """Why the gate cannot pass, whatever its limits say."""
     note: str | None = None

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from assay.decision.comparison import Comparison
 from assay.decision.failures import Finding, InvariantOutcome
+from assay.decision.judges import heard
 from assay.decision.looks import Look
 from assay.decision.verdict import Judgement
 from assay.gates import Scope
@@ -99,6 +100,27 @@ class Runs(Part):
     infra_errors: int
 
 
+class JudgedArm(Part):
+    """What came of judging one prompt's runs."""
+
+    runs: int
+    """Judged: those that had not failed without judges."""
+    undecided: int
+    """Of these, the runs of which it is not known whether they succeeded."""
+    agreement: float | None
+    """Mean share of the judges that say what most say."""
+    tokens: int | None
+    """Of the judges, not of the agent."""
+    spend_usd: float | None
+
+
+class Judges(Part):
+    """What judges did; it is in no other figure but success."""
+
+    baseline: JudgedArm
+    candidate: JudgedArm
+
+
 class Needs(Part):
     """What would decide an inconclusive evaluation."""
 
@@ -163,6 +185,8 @@ class Decision(Part):
     stopped_early: bool
     spend_usd: float | None
     """Of all runs; None when a price is not known."""
+    judges: Judges | None = None
+    """None where no golden task has a check that is judged."""
     seconds: float
     needs: Needs
     switched: Switched | None = None
@@ -228,6 +252,7 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         rounds=facts.rounds,
         stopped_early=facts.stopped_early,
         spend_usd=facts.spend_usd,
+        judges=_judges(judgement),
         seconds=facts.seconds,
         needs=Needs(
             repeats_to_decide=judgement.needs.repeats if judgement.needs else None,
@@ -240,6 +265,22 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         faults_hash=facts.faults_hash,
         replayed=facts.replayed,
     )
+
+
+def _judges(judgement: Judgement) -> Judges | None:
+    found = [heard(arm) for arm in (judgement.baseline, judgement.candidate)]
+    arms = [
+        JudgedArm(
+            runs=one.runs,
+            undecided=one.undecided,
+            agreement=one.agreement,
+            tokens=one.tokens,
+            spend_usd=one.spend_usd,
+        )
+        for one in found
+        if one is not None
+    ]
+    return Judges(baseline=arms[0], candidate=arms[1]) if len(arms) == len(found) else None
 
 
 def looks_taken(looks: Sequence[Look]) -> list[LookTaken]:

@@ -1,7 +1,7 @@
 """What a mean would hide: golden tasks that broke, and bounds that are broken more often."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
@@ -59,6 +59,13 @@ class TaskOutcome:
     candidate_passes: int
     candidate_runs: int
     finding: Finding
+
+    def or_suspect(self, without_judges: "TaskOutcome") -> "TaskOutcome":
+        """This outcome, unless the golden task looks worse in what needs no judge."""
+        is_worse = without_judges.finding in (Finding.BLOCKS, Finding.REJECTS)
+        if is_worse and self.finding in (Finding.SAME, Finding.FIXED):
+            return replace(without_judges, finding=Finding.BLOCKS)
+        return self
 
     @property
     def never_passed(self) -> bool:

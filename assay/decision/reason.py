@@ -15,6 +15,7 @@ _LABELS = {
     ("total_tokens", "mean"): "tokens",
     ("tool_calls", "mean"): "tool calls",
     ("success", "drop"): "success",
+    ("success", "drop_without_judges"): "success without judges",
     ("spend_usd", "mean"): "spend",
     ("latency_s", "p95"): "p95 latency",
 }
@@ -68,7 +69,7 @@ def _phrase(row: Comparison) -> str:
     if row.change is None:
         return f"{name}: {row.obstacle or 'no data'}"
     if row.metric == "success":
-        return f"success {row.baseline:.1%} -> {row.candidate:.1%} ({_points(row)})"
+        return f"{name} {row.baseline:.1%} -> {row.candidate:.1%} ({_points(row)})"
     shown = _times if row.is_ratio else _signed
     limits = _limits(row.result, shown(row.lower), shown(row.upper))
     return f"{name} {shown(row.change)} ({limits}allowed {shown(row.allowed)})"

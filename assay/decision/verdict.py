@@ -105,7 +105,7 @@ def decide(
     rows = compare(arms, gates=gates, levels=Levels(1 - alpha, 1 - each))
     evidence = Evidence(
         comparisons=tuple(row.remembering(passed_before) for row in rows),
-        tasks=tuple(task_outcomes(baseline, candidate, tasks=tasks, alphas=alphas)),
+        tasks=tuple(_task_outcomes(arms, alphas)),
         invariants=tuple(invariant_outcomes(baseline, candidate, tasks=tasks, alpha=each)),
         obstacle=obstacle or _infra_obstacle(baseline, candidate, max_infra_error_share),
         spent_budget=spent_budget,
@@ -130,6 +130,20 @@ def _judgement(arms: Arms, evidence: Evidence, *, alphas: Alphas, scope: Scope) 
         invariants=evidence.invariants,
         needs=needed,
     )
+
+
+def _task_outcomes(arms: Arms, alphas: Alphas) -> list[TaskOutcome]:
+    """What became of each golden task; broken in what needs no judge, it is suspect at least."""
+    found = task_outcomes(arms.baseline, arms.candidate, tasks=arms.tasks, alphas=alphas)
+    if arms.baseline.judges is None and arms.candidate.judges is None:
+        return found
+    plain = task_outcomes(
+        arms.baseline.without_judges(),
+        arms.candidate.without_judges(),
+        tasks=arms.tasks,
+        alphas=alphas,
+    )
+    return [one.or_suspect(other) for one, other in zip(found, plain, strict=True)]
 
 
 def _verdict(evidence: Evidence) -> Verdict:

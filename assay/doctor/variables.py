@@ -23,7 +23,7 @@ def variables(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield warn("alerts", f"{name} is not set: nobody is told that way", f"export {name}=...")
     if alerts and not unset:
         yield ok("alerts", f"{', '.join(alerts)} set")
-    named = [*alerts, *_agent_variables(config)]
+    named = [*alerts, *_agent_variables(config), *filter(None, [config.judge.api_key_env])]
     for name in _missing_in_worker(config, [name for name in named if environ.get(name)]):
         yield warn(
             "worker",

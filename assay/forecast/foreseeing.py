@@ -115,6 +115,7 @@ def _notes(
     plan: Plan, recorded: Recorded | None, history: History | None, *, most: Cost
 ) -> Iterator[str]:
     yield from exceeded_budgets(plan, most)
+    yield from _judging(plan)
     if plan.resumed:
         yield f"evaluation {plan.evaluation_id} was interrupted: what it made is not made again"
     if recorded is None or history is None:
@@ -133,6 +134,20 @@ def _notes(
         )
     if history.tasks.size and history.success[0] == 1.0:
         yield from _never_failed(plan, history)
+
+
+def _judging(plan: Plan) -> Iterator[str]:
+    """What judges are asked at most, which no recorded run of the agent tells the price of."""
+    judge = plan.config.judge
+    rubrics = sum(check.base == "llm-rubric" for task in plan.tasks for check in task.checks)
+    questions = rubrics * len(plan.prompts) * plan.repeats * judge.repeats
+    if questions:
+        limit = judge.max_spend_usd
+        bound = "no limit in dollars" if limit is None else f"at most {limit:g} USD"
+        yield (
+            f"judging is not in these figures: up to {questions:,} questions to {judge.model}, "
+            f"{bound} (judge.max_spend_usd)"
+        )
 
 
 def _never_failed(plan: Plan, history: History) -> Iterator[str]:

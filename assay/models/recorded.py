@@ -1,5 +1,6 @@
-"""The model of a record: it has a name and settings, and is never asked anything."""
+"""The models of a record: they have a name and settings, and answer nothing."""
 
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from pydantic_ai.messages import ModelMessage
@@ -12,18 +13,28 @@ from assay.store.record import RecordHeader
 
 def recorded_source(header: RecordHeader) -> ModelSource:
     """The model as it was when it was recorded; no key is needed, no connection is opened."""
-    return ModelSource(
-        name=header.model,
+    return replace(
+        silent_source(header.model),
         params_hash=header.model_params_hash,
         price_ref=header.price_ref,
-        max_concurrency=None,
         settings=cast("ModelSettings", header.model_settings),
-        for_run=lambda _: _Silent(header.model),
+    )
+
+
+def silent_source(name: str) -> ModelSource:
+    """A model of this name that answers nothing."""
+    return ModelSource(
+        name=name,
+        params_hash="",
+        price_ref=None,
+        max_concurrency=None,
+        settings={},
+        for_run=lambda _: _Silent(name),
     )
 
 
 class _Silent(Model[Any]):
-    """What a run holds as its model while its tape answers."""
+    """What holds the model's place where a record answers."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -44,4 +55,4 @@ class _Silent(Model[Any]):
         model_request_parameters: ModelRequestParameters,
     ) -> NoReturn:
         del messages, model_settings, model_request_parameters
-        raise AssertionError("a replayed run asked its model")
+        raise RuntimeError("not in the record: nobody is asked in a replay")

@@ -7,7 +7,7 @@ shows them must see to it that they mean nothing there (markup, Markdown, HTML).
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from assay.decision.document import Decision, Gate, Task
+from assay.decision.document import Decision, Gate, Judges, Task
 from assay.decision.ranking import Ranking
 from assay.decision.reason import clean_name
 
@@ -25,6 +25,7 @@ _LABELS = {
     ("total_tokens", "mean"): "mean tokens",
     ("tool_calls", "mean"): "tool calls",
     ("success", "drop"): "success",
+    ("success", "drop_without_judges"): "without judges",
     ("spend_usd", "mean"): "mean spend $",
     ("latency_s", "p95"): "p95 seconds",
 }
@@ -241,8 +242,25 @@ def footer_lines(decision: Decision) -> list[str]:
         lines.append(
             "looks: " + ", ".join(f"{one.repeats} repeats {one.verdict}" for one in decision.looks)
         )
+    if decision.judges is not None:
+        lines.append(_judges_line(decision.judges))
     if tops:
         lines.append(f"most runs above p95: {', '.join(map(clean_name, tops))}")
     if decision.switched is not None:
         lines.append(f"active: {decision.switched.before} -> {decision.switched.after}")
     return lines
+
+
+def _judges_line(judges: Judges) -> str:
+    """`judges: 54 + 52 runs, 1 undecided, agreement 96% and 93%, 40,210 tokens, $0.12`."""
+    arms = (judges.baseline, judges.candidate)
+    agreement = " and ".join("-" if a.agreement is None else f"{a.agreement:.0%}" for a in arms)
+    parts = [
+        f"judges: {arms[0].runs} + {arms[1].runs} runs",
+        f"{sum(arm.undecided for arm in arms)} undecided",
+        f"agreement {agreement}",
+    ]
+    tokens, spend = ([getattr(arm, of) for arm in arms] for of in ("tokens", "spend_usd"))
+    parts += [f"{sum(tokens):,} tokens"] if None not in tokens else []
+    parts += [f"${sum(spend):.2f}"] if None not in spend else []
+    return ", ".join(parts)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.decision.arms import Arm, Flags
+from assay.decision.arms import Arm, Flags, JudgesColumns
 from assay.records import BUDGET_STOPS, PromptRef, StopReason
 from assay.stats.samples import Floats, Ints
 
@@ -16,6 +16,11 @@ COLUMNS = (
     "violated_invariants", *METRICS,
 )  # fmt: skip
 """What a decision reads of a run."""
+
+JUDGES = (
+    "success_without_judge", "judge_model", "judge_agreement", "judge_tokens", "judge_spend_usd",
+)  # fmt: skip
+"""What it reads beside, where any run's golden task has a check that is judged."""
 
 STOPS: Sequence[str] = (StopReason.INFRA_ERROR, *sorted(BUDGET_STOPS))
 """Those that bear on what a run counts for."""
@@ -45,6 +50,25 @@ def read_arm(table: pa.Table, prompt: PromptRef, *, tasks: Mapping[str, str]) ->
         infra=stops == STOPS.index(StopReason.INFRA_ERROR),
         cut=is_budget_stop & (stops != expected[numbers]),
         violations={name: on[kept] for name, on in _violations(table["violated_invariants"])},
+        judges=_judges(table, kept),
+    )
+
+
+def _judges(table: pa.Table, kept: Ints) -> JudgesColumns | None:
+    """What judges said of the kept rows; None where no row knows of judges."""
+    if not set(JUDGES).issubset(table.column_names):
+        return None
+    without = _floats(table["success_without_judge"])
+    if np.isnan(without).all():
+        return None
+    has_none = np.isnan(without)  # no check of its golden task is judged
+    return JudgesColumns(
+        success_without=np.where(has_none, _floats(table["success"]), without)[kept],
+        ruled=np.equal(without, 1.0)[kept],
+        asked=table["judge_model"].is_valid().to_numpy()[kept],
+        agreement=_floats(table["judge_agreement"])[kept],
+        tokens=_floats(table["judge_tokens"])[kept],
+        spend_usd=_floats(table["judge_spend_usd"])[kept],
     )
 
 

@@ -1,6 +1,6 @@
 """Where evaluations live: one folder each under the results folder.
 
-results/ID/journal.jsonl    every run's start and end; the truth
+results/ID/journal.jsonl    every run's start and end, and what judges said; the truth
 results/ID/tapes.jsonl      what runs exchanged with models and tools
 results/ID/runs/*.parquet   the same runs, one file a round; can be rebuilt
 results/ID/decision.json    the verdict, once there is one
@@ -13,12 +13,12 @@ results/ID/lock             held by the process that works on it
 import fcntl
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import orjson
 
@@ -26,6 +26,8 @@ from assay.errors import CannotEvaluate, InputError
 from assay.records import RunRecord
 from assay.store.journal import read_lines, writing
 from assay.store.record import Record
+
+Item = TypeVar("Item")
 
 RESUMABLE_FOR = timedelta(days=1)
 """An interrupted evaluation older than this is only resumed by its id."""
@@ -106,19 +108,32 @@ class EvaluationFolder:
 
     def finished_runs(self) -> list[RunRecord]:
         """The runs that the journal holds to the end, without duplicates, in a fixed order."""
+        ends = self._lines("run_end", lambda line: RunRecord.model_validate(line["run"]))
+        runs = {run.run_id: run for run in ends}
+        return sorted(
+            runs.values(),
+            key=lambda run: (run.round, run.golden_task_id, run.prompt_id, run.repeat),
+        )
+
+    def unjudged_runs(self) -> list[RunRecord]:
+        """The runs that were made, and about which not all judges have been heard."""
+        finished = {run.run_id for run in self.finished_runs()}
+        made = self._lines("run_made", lambda line: RunRecord.model_validate(line["run"]))
+        return [run for run in made if run.run_id not in finished]
+
+    def judges_answers(self, read: Callable[[dict[str, Any]], Item]) -> list[Item]:
+        """What judges have answered so far, each line of the journal as `read` reads it."""
+        return self._lines("judge_answer", read)
+
+    def _lines(self, kind: str, read: Callable[[dict[str, Any]], Item]) -> list[Item]:
         try:
-            ends = [line["run"] for line in read_lines(self.journal) if line["type"] == "run_end"]
-            runs = {run.run_id: run for run in map(RunRecord.model_validate, ends)}
-        except (KeyError, ValueError) as damaged:
+            return [read(line) for line in read_lines(self.journal) if line["type"] == kind]
+        except (KeyError, TypeError, ValueError) as damaged:
             words = " ".join(str(damaged).split())[:200]
             raise CannotEvaluate(
                 f"{self.journal}: a line is damaged or of another version: {words}",
                 mend="restore the file, or start a new evaluation",
             ) from None
-        return sorted(
-            runs.values(),
-            key=lambda run: (run.round, run.golden_task_id, run.prompt_id, run.repeat),
-        )
 
     def evidence_sha256(self) -> str:
         """64 hex digits over the finished runs: what a decision is computed from."""

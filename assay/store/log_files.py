@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
@@ -26,6 +27,9 @@ MAX_INDENT = 64
 MAX_DEPTH = 5_000
 """Arrow's reader crashed the process at 20,000."""
 FORMATS = "give .jsonl, .csv, .parquet or a folder of .parquet"
+
+EVENT, START = "event", "agent_start"
+"""A line that a production client writes when a run starts: no run yet."""
 
 Wanted = Callable[[Sequence[str]], Collection[str]]
 """Of the names of all columns those that somebody will ask for."""
@@ -65,16 +69,33 @@ def read_columns(
     if not path.exists():
         raise InputError("no such file", path=path, mend=FORMATS)
     try:
-        table, names = _read(path, wanted=wanted, texts=texts, on_bad_line=on_bad_line)
+        table, names = _read(
+            path,
+            wanted=lambda names: {*wanted(names), *({EVENT} & set(names))},
+            texts=lambda name: name == EVENT or texts(name),
+            on_bad_line=on_bad_line,
+        )
+        n_lines, table = len(table), _without_starts(table)
     except (pa.ArrowException, OSError, UnicodeError) as refused:
         words = one_line(" ".join(str(refused).split()), max_chars=300)
         raise InputError(f"cannot be read: {words}", path=path, mend=FORMATS) from None
-    if not len(table):
+    if not len(table) and not (n_lines and on_bad_line):  # a live log may have begun just now
         raise InputError("it holds no runs", path=path, mend="name a log of finished runs")
     columns: dict[str, pa.ChunkedArray] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         columns.setdefault(name, column)
     return LogColumns(columns, names, len(table))
+
+
+def _without_starts(table: pa.Table) -> pa.Table:
+    if EVENT not in table.column_names:
+        return table
+    event = table[EVENT]
+    if pa.types.is_dictionary(event.type):
+        event = event.cast(event.type.value_type)
+    if not (pa.types.is_string(event.type) or pa.types.is_large_string(event.type)):
+        return table
+    return table.filter(pc.fill_null(pc.not_equal(event, START), True))
 
 
 def _read(

@@ -15,18 +15,21 @@ VERSION_KEY = b"assay.schema_version"
 
 _TEXT = ("evaluation_id", "run_id", "prompt_name", "prompt_version", "prompt_id",
          "golden_task_id", "golden_task_hash", "category", "agent", "model",
-         "model_params_hash", "tools_hash", "budgets_hash", "faults_hash", "replayed",
-         "price_table", "stop_reason", "output", "error", "trace")  # fmt: skip
+         "model_params_hash", "tools_hash", "budgets_hash", "price_table", "stop_reason", "output",
+         "error", "trace", "judge_model", "judge_rulings", "faults_hash", "replayed")  # fmt: skip
 _COUNTS = ("repeat", "round", "input_tokens", "output_tokens", "cached_tokens",
            "reasoning_tokens", "total_tokens", "steps", "tool_calls", "denied_tool_calls",
-           "attempts")  # fmt: skip
+           "attempts", "judge_tokens")  # fmt: skip
 _TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(_TEXT, pa.string()),
     **dict.fromkeys(_COUNTS, pa.int64()),
     "started_at": pa.timestamp("us", tz="UTC"),
     "latency_s": pa.float64(),
     "spend_usd": pa.float64(),
+    "judge_agreement": pa.float64(),
+    "judge_spend_usd": pa.float64(),
     "success": pa.bool_(),
+    "success_without_judge": pa.bool_(),
     "tool_calls_by_tool": pa.map_(pa.string(), pa.int64()),
     "failed_checks": pa.list_(pa.string()),
     "violated_invariants": pa.list_(pa.string()),
@@ -36,7 +39,7 @@ SCHEMA = pa.schema(
     [pa.field(name, _TYPES[name]) for name in RunRecord.model_fields],
     metadata={VERSION_KEY: str(SCHEMA_VERSION)},
 )
-"""The columns of a run in the order of `RunRecord`; `trace` is JSON text."""
+"""The columns of a run in the order of `RunRecord`; `trace` and `judge_rulings` are JSON text."""
 
 
 def runs_table(runs: Iterable[RunRecord]) -> pa.Table:
@@ -78,6 +81,7 @@ def _read(path: Path, names: Sequence[str]) -> pa.Table:
 
 def _row(run: RunRecord) -> dict[str, Any]:
     row = run.model_dump()
-    row["trace"] = json.dumps(row["trace"], ensure_ascii=False)
+    for name in ("trace", "judge_rulings"):
+        row[name] = json.dumps(row[name], ensure_ascii=False)
     row["tool_calls_by_tool"] = list(row["tool_calls_by_tool"].items())
     return row

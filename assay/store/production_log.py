@@ -119,6 +119,8 @@ def _read(path: Path, named: Mapping[str, str], passed_over: Counter[str]) -> pa
     except InputError as unreadable:
         passed_over[f"file that cannot be read ({one_line(unreadable.problem)})"] += 1
         return None
+    if not log.n_runs:
+        return None
     columns = {}
     for ours in PRODUCTION:
         try:

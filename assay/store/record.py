@@ -61,6 +61,8 @@ class RecordHeader(_Line):
     faults_hash: str | None
     code: list[str]
     """Hashes of the files of the agent's own code."""
+    judge: dict[str, Any] | None = None
+    """Who judged (`name`, and what the configuration said); None where nobody did."""
 
 
 class RecordedRun(_Line):
@@ -215,10 +217,10 @@ class Recorder:
 def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> tuple[bytes, ...]:
     """What no record may hold, as it stands in JSON, the longest first.
 
-    That is the values of the variables that the agent's section names, and of all whose names
+    That is the values of the variables that the configuration names, and of all whose names
     speak of secrets.
     """
-    named = {getattr(config.agent, "api_key_env", None)}
+    named = {getattr(config.agent, "api_key_env", None), config.judge.api_key_env}
     named.update(getattr(config.agent, "headers_env", {}).values())
     values = {
         value

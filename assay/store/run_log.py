@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from assay.errors import InputError
 from assay.stats.samples import Ints
+from assay.store.arms import JUDGES
 from assay.store.comparability import FIELDS
 from assay.store.log_files import LogColumns, read_columns
 from assay.store.log_names import (
@@ -32,7 +33,7 @@ from assay.wording import one_line
 
 METRICS = ("total_tokens", "tool_calls", "spend_usd", "latency_s", "success")
 NEEDED = {"golden_task_id": "golden task", "prompt_id": "prompt"}
-OURS = ("violated_invariants", "repeat", *FIELDS)
+OURS = ("violated_invariants", "repeat", *FIELDS, *JUDGES)
 """Taken where the log is one of ours, or names them so."""
 MAX_SHOWN_NAMES = 20
 
@@ -177,10 +178,22 @@ def _runs(columns: Mapping[str, pa.ChunkedArray], log: LogColumns) -> pa.Table:
     for name in FIELDS:
         if name in log.columns:
             whole[name] = _comparable(log.columns[name])
+    whole |= _judges(log)
     repeat = log.columns.get("repeat")
     is_number = repeat is not None and pa.types.is_integer(repeat.type) and not repeat.null_count
     whole["repeat"] = repeat if is_number else pa.array(_numbers_in_cells(whole))
     return pa.table(whole)
+
+
+def _judges(log: LogColumns) -> dict[str, pa.ChunkedArray]:
+    """What judges said; nothing where the log is not one of ours that knows of judges."""
+    if not set(JUDGES).issubset(log.columns):
+        return {}
+    kinds = {"judge_model": pa.string(), "success_without_judge": pa.bool_()}
+    try:
+        return {name: pc.cast(log.columns[name], kinds.get(name, pa.float64())) for name in JUDGES}
+    except pa.ArrowException:  # some other harness's columns of these names
+        return {}
 
 
 def _lists(column: pa.ChunkedArray | None, n: int) -> pa.ChunkedArray | pa.Array:

@@ -1,8 +1,4 @@
-"""Prompt versions: `prompts/NAME/VERSION.md`, the id of a text, the system prompt made of it.
-
-Production agents import this module, so it imports the standard library alone; PyYAML is
-loaded when the lock is read.
-"""
+"""Prompt versions: `prompts/NAME/VERSION.md`, the id of a text, the system prompt made of it."""
 
 import hashlib
 import re
@@ -11,21 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.errors import InputError
-from assay.prompt_lock import LOCK_NAME, Locked, extend_lock, read_lock
-
-__all__ = [
-    "Locked",
-    "PromptVersion",
-    "load_prompt",
-    "lock_prompts",
-    "normalize",
-    "parse_ref",
-    "prompt_id",
-    "read_lock",
-    "refs_in",
-    "system_prompt",
-    "verify_lock",
-]
+from assay.prompt_lock import LOCK_NAME, extend_lock, read_lock
 
 # Python's bare strip() and JavaScript's trim() differ on others; the id's text must not.
 _ASCII_SPACE = " \t\n\r\v\f"

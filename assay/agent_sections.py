@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from assay.after_switch import split_command
+from assay.endpoints import Command, HeaderName, HttpUrl, is_http_url
+from assay.mcp_sections import McpServer, ServerName
 from assay.token_prices import ModelPrices
 from assay.validation import Section, Several, Text, refusal
 from assay.variables import VariableName
@@ -20,48 +21,7 @@ TELL_PROMPTS_APART = frozenset({"system_prompt", "prompt_text", "prompt_id"})
 TOLD = TELL_PROMPTS_APART | {"input", "run_id", "seed", "budgets", "metadata"}
 """What an agent is told of a run; `assay.agents.request` has the meanings."""
 _ENTRYPOINT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password", re.IGNORECASE)
-
-
-def _split(command: object) -> object:
-    if not isinstance(command, str):
-        return command
-    try:
-        return split_command(command)
-    except ValueError as unclosed:
-        raise refusal(
-            f"is no command: {unclosed}",
-            mend="close it, or write a list of words",
-            of_key=True,
-        ) from None
-
-
-Command = Annotated[
-    Several[Text],
-    Field(min_length=1),
-    BeforeValidator(_split, json_schema_input_type=str | list[str]),
-]
-"""A program and its arguments: a list, or one string that is split as a shell splits it."""
-
-
-def _checked_address(url: str) -> str:
-    # Without the address: it may hold a password.
-    if not is_http_url(url):
-        raise refusal("is not an address", mend="begin it with https://", of_key=True)
-    if urlsplit(url).username or urlsplit(url).password:
-        raise refusal(
-            "holds a user or a password",
-            mend="give the key in an environment variable, named by agent.api_key_env",
-            of_key=True,
-        )
-    return url
-
-
-def _checked_header(name: str) -> str:
-    if not _HEADER.fullmatch(name):
-        raise refusal("is not the name of a header", mend="write one such as X-Api-Key")
-    return name
 
 
 def _checked_entrypoint(entrypoint: str) -> str:
@@ -89,8 +49,6 @@ def _checked_path(path: str) -> str:
     return path
 
 
-HttpUrl = Annotated[str, AfterValidator(_checked_address)]
-HeaderName = Annotated[str, AfterValidator(_checked_header)]
 Entrypoint = Annotated[str, AfterValidator(_checked_entrypoint)]
 JmesPath = Annotated[Text, AfterValidator(_checked_path)]
 
@@ -112,12 +70,27 @@ class BuiltinSection(Section):
     """Settings of each request, such as `temperature`."""
     tools: Text | None = None
     """Python file that defines the tools, from the configuration's folder."""
+    mcp_servers: dict[ServerName, McpServer] = Field(default_factory=dict)
+    """Servers of further tools, by name; these are called `NAME.TOOL`."""
     allowed_tools: Several[Text] | None = None
     """The only tools that a run may call; empty allows all of them."""
+    blocked_tools: Several[Text] = ()
+    """Tools that are never offered nor called."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls of one run, by tool."""
     prices: dict[str, ModelPrices] = Field(default_factory=dict)
     """Prices by `agent.model`, used before those of genai-prices."""
+
+    @model_validator(mode="after")
+    def _allows_no_blocked_tool(self) -> "BuiltinSection":
+        both = sorted(set(self.allowed_tools or ()).intersection(self.blocked_tools))
+        if both:
+            raise refusal(
+                f"{both[0]!r} is both allowed and blocked",
+                mend="remove it from agent.allowed_tools or from agent.blocked_tools",
+                at=("blocked_tools",),
+            )
+        return self
 
     @field_validator("base_url")
     @classmethod
@@ -286,14 +259,6 @@ AgentSection = Annotated[
     BeforeValidator(_kind_or_builtin),
 ]
 """The built-in one where no kind is given."""
-
-
-def is_http_url(url: str) -> bool:
-    """Whether `url` is an absolute address of HTTP."""
-    try:
-        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except ValueError:
-        return False
 
 
 def _placeholders(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, str]]:

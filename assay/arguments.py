@@ -282,6 +282,37 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
     )
+    _add_import(actions)
+
+
+def _add_import(actions: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        actions,
+        "import",
+        runs="importing:golden_import",
+        says="Golden tasks out of promptfoo's tests, CSV, JSON lines and chat logs; what cannot "
+        "be carried over is listed with its line.",
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help=".yaml, .json, .jsonl or .csv")
+    command.add_argument(
+        "--into", type=Path, metavar="FILE", help="where to (default: golden/, named after FILE)"
+    )
+    command.add_argument("--append", action="store_true", help="add what is new to a file")
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which column or variable is ours, such as input=question; others are guessed",
+    )
+    command.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="DIR",
+        help="keep the instructions of promptfoo's prompts as versions, such as prompts/support",
+    )
+    command.add_argument("--dry-run", action="store_true", help="write nothing")
+    command.add_argument("--json", action="store_true", help="as JSON, with all that is left out")
 
 
 def _add_alerts(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -21,8 +21,18 @@ MTOK = 1_000_000
 LOOP_AFTER = 4
 """The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
 
+MAX_REFUSALS = 3
+"""Denied calls of one run that are answered with a refusal; the next one ends it."""
+
 SPEND_SLACK_USD = 1e-12
 """Sums of prices are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the model is told instead of a denied call's result."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +42,19 @@ class ToolPolicy:
     allowed: frozenset[str] | None = None
     """None allows every tool there is."""
     max_calls: Mapping[str, int] = field(default_factory=dict)
+    blocked: frozenset[str] = frozenset()
+    """Whatever is allowed."""
 
-    def denies(self, tool: str, *, calls_so_far: int) -> bool:
-        """Whether one more call of `tool` is against the policy."""
-        outside = self.allowed is not None and tool not in self.allowed
-        return outside or calls_so_far >= self.max_calls.get(tool, calls_so_far + 1)
+    def refusal(self, tool: str, *, calls_so_far: int) -> Refusal | None:
+        """Why one more call of `tool` is against the policy, if it is."""
+        if tool in self.blocked:
+            return Refusal(f"Refused: the tool {tool} is blocked.")
+        if self.allowed is not None and tool not in self.allowed:
+            return Refusal(f"Refused: the tool {tool} is not allowed.")
+        if calls_so_far >= (limit := self.max_calls.get(tool, calls_so_far + 1)):
+            times = "once" if limit == 1 else f"{limit} times"
+            return Refusal(f"Refused: the tool {tool} may be called {times} at most.")
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +127,24 @@ class Meter:
             return StopReason.MAX_SPEND
         return None
 
-    def before_call(self, tool: str, arguments: str) -> StopReason | None:
-        """The limit that forbids this tool call, if any; a denied call is counted here."""
-        if self.policy.denies(tool, calls_so_far=self.by_tool[tool]):
+    def before_call(self, tool: str, arguments: str) -> Refusal | StopReason | None:
+        """What keeps this tool call from being made, if anything; a denied one is counted here.
+
+        A refusal is told to the model, a stop reason ends the run.
+        """
+        refusal = self.policy.refusal(tool, calls_so_far=self.by_tool[tool])
+        if refusal is not None:
             self.denied_tool_calls += 1
-            return StopReason.TOOL_DENIED
+            return refusal if self.denied_tool_calls <= MAX_REFUSALS else StopReason.TOOL_DENIED
         if self.tool_calls >= self.budgets.max_tool_calls:
             return StopReason.MAX_TOOL_CALLS
         if self._same_calls[tool, arguments] >= LOOP_AFTER - 1:
             return StopReason.LOOP
         return None
+
+    def at_finish(self) -> StopReason:
+        """How a run ends whose model is done: not well if it reached for what is denied."""
+        return StopReason.TOOL_DENIED if self.denied_tool_calls else StopReason.FINISH
 
     def count_call(self, tool: str, arguments: str) -> None:
         """Add one tool call that is made."""

@@ -56,6 +56,8 @@ class Config(ConfigFile):
         match self.agent:
             case BuiltinSection():
                 named = [] if self.tools_path is None else [self.tools_path]
+                servers = self.agent.mcp_servers.values()
+                named += [self.folder / word for each in servers for word in each.command or ()]
             case PythonSection(entrypoint=entrypoint):
                 module = self.folder.joinpath(*entrypoint.partition(":")[0].split("."))
                 named = [module.with_name(f"{module.name}.py"), module / "__init__.py"]
@@ -63,12 +65,20 @@ class Config(ConfigFile):
                 named = [self.folder / word for word in words]
             case HttpSection():
                 named = []
-        return tuple(path for path in named if path.is_file())
+        return tuple(filter(_is_file, named))
 
     @property
     def code_hashes(self) -> list[str]:
         """64 hex digits over each file of the agent's own code."""
         return [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.code_paths]
+
+
+def _is_file(path: Path) -> bool:
+    """No where a word of a command is too long for a name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:

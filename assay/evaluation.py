@@ -23,6 +23,7 @@ from assay.store.journal import Journal
 from assay.store.record import Record, Recorder, secrets_of
 from assay.store.replay import ANOTHER_REQUEST, NOT_RECORDED, OpenReplay, open_replay
 from assay.store.tape import Exchange, Tape, read_tapes
+from assay.store.toolsets import keep_tools
 
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
@@ -281,6 +282,8 @@ async def open_evaluation(
     ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
+            if agent.tool_schemas is not None:
+                keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
             answers = _heard_in(plan, folder).judges_answers(from_line)
             bench.recall(spent_on(answers))

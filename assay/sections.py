@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from assay.agent_sections import AgentSection, BuiltinSection, Command, Count
+from assay.agent_sections import AgentSection, BuiltinSection, Count
+from assay.endpoints import Command
 from assay.errors import AssayError
 from assay.fault_sections import ToolFaults
 from assay.gates import Gates

@@ -30,6 +30,7 @@ from assay.store.comparability import allowed, differences
 from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
 from assay.store.record import Record
+from assay.store.toolsets import in_words
 from assay.versions import versions
 from tasks.artifacts import show_outcome
 from tasks.notices import warn
@@ -55,7 +56,10 @@ def _decision(
     baseline, prompt = refs
     expected = {task.id: task.expect_stop_reason for task in plan.tasks}
     differing = differences(runs, baseline=baseline.prompt_id, candidate=prompt.prompt_id)
-    refused = [str(each) for each in differing if each.field not in plan.allow_different]
+    results = folder_of(plan).path.parent
+    refused = [
+        in_words(each, [results]) for each in differing if each.field not in plan.allow_different
+    ]
     looks = judge_in_looks(
         read_arm(runs, baseline, tasks=expected),
         read_arm(runs, prompt, tasks=expected),

@@ -426,6 +426,29 @@ AGENT = SAMPLE + "agent:\n"
             "agent.output is text, which has no end that a pool could see",
         ),
         ("  kind: http\n  url: ftp://a\n", "agent.url is not an address"),
+        ("  mcp_servers: {kb: {}}\n", "an MCP server has either a command or a url\n  mend: "),
+        (
+            "  mcp_servers: {kb: {command: a, url: 'http://b'}}\n",
+            "an MCP server has either a command or a url\n  mend: command: starts a program",
+        ),
+        (
+            "  mcp_servers: {kb: {url: 'http://a', env_from: [A]}}\n",
+            "env_from is for a server with a command\n  mend: name the variable in headers_env",
+        ),
+        (
+            "  mcp_servers: {kb: {command: a, headers_env: {X: A}}}\n",
+            "headers_env is for a server with a url\n  mend: name the variable in env_from",
+        ),
+        (
+            "  mcp_servers: {kb: {command: a, env_from: [sk-hunter2]}}\n",
+            "agent.mcp_servers.kb.env_from[0] is not the name of an environment variable",
+        ),
+        ("  mcp_servers: {k.b: {command: a}}\n", "is not the name of a server\n  mend: use"),
+        ("  mcp_servers: {kb: {comand: a}}\n", "unknown key 'comand'\n  mend: did you mean 'com"),
+        (
+            "  allowed_tools: [a, b]\n  blocked_tools: [c, b]\n",
+            "'b' is both allowed and blocked\n  mend: remove it from agent.allowed_tools or ",
+        ),
         ("  kind: http\n  url: http://me:sk-hunter2@a\n", "agent.url holds a user or a password"),
         (
             "  kind: http\n  url: http://a\n  headers:\n    Authorization: sk-hunter2\n",

@@ -49,6 +49,25 @@ def _offer(name):
 
 TOOLS = [_offer(name) for name in ("kb.search", "kb.read", "orders.lookup", "send_email")]
 """
+TOOLSET = '''
+
+from pydantic_ai.toolsets import FunctionToolset
+
+
+class Remote(FunctionToolset):
+    async def __aenter__(self):
+        with Path(__file__).with_name("opened.txt").open("a") as file:
+            file.write("opened\\n")
+        return await super().__aenter__()
+
+
+def remote(query: str) -> str:
+    """Ask far away."""
+
+
+TOOLS = [each for each in TOOLS if each.name != "send_email"]
+TOOLS += [Remote([remote]), FunctionToolset([_offer("send_email")])]
+'''
 _watching: list[list[str]] = []
 
 
@@ -156,6 +175,20 @@ def test_under_a_replay_of_tools_the_model_is_asked_and_no_tool_is_executed(
     assert (len(desk.asked), executed(here)) == (2 * asked, done)
 
 
+@pytest.mark.parametrize("mode", list(ReplayMode))
+def test_a_replay_opens_no_toolset_and_no_server(here: Path, mode: ReplayMode) -> None:
+    """It would start programs and connections; what it offered is in the record."""
+    with (here / "support_desk" / "tools.py").open("a") as tools:
+        tools.write(TOOLSET)
+    runs = carried_out(planned(here, "support:v14", records=True))
+    opened = Path(here / "support_desk" / "opened.txt")
+    assert opened.read_text() == "opened\n"
+    again = carried_out(planned(here, "support:v14", replay=mode))
+    assert opened.read_text() == "opened\n"
+    assert {run.stop_reason for run in again} == {"finish"}
+    assert {run.tools_hash for run in again} == {run.tools_hash for run in runs}
+
+
 def test_a_resumed_replay_is_still_one(here: Path) -> None:
     """`--resume ID` alone must not go on with the world where a record began."""
     recorded(here)
@@ -226,7 +259,7 @@ def test_faults_are_recorded_around_and_replayed(here: Path) -> None:
             "repeats: 3\n  faults: {kb.search: {error_rate: 0.5}}",
             "testing.faults are others",
         ),
-        ("support_desk/tools.py", '{"query"', '{"text"', "tool kb.read takes other arguments"),
+        ("support_desk/tools.py", '{"query"', '{"text"', "tool `kb.read` gained field `text`; "),
     ],
 )
 async def test_a_record_of_another_world_is_refused_with_what_changed(

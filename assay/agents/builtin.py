@@ -27,8 +27,8 @@ from assay.agents.faults import RunFaults
 from assay.agents.protocol import AgentResult, Order, ToolCall
 from assay.agents.recorded_world import header_of
 from assay.agents.request_print import RequestPrinter
-from assay.agents.toolbox import Toolbox
-from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
+from assay.agents.toolbox import Toolbox, ToolsGone, answered
+from assay.budgets import Meter, Refusal, RequestUse, Stopwatch, ToolPolicy
 from assay.config import Budgets, Config
 from assay.fault_sections import ToolFaults
 from assay.models.prices import Price
@@ -38,6 +38,7 @@ from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.record import RecordHeader
 from assay.store.tape import Exchange, Request, Tape, Unanswered
+from assay.tool_schemas import ToolSchemas
 
 MAX_ERROR_CHARS = 2_000
 _RESPONSE = TypeAdapter(ModelResponse)
@@ -93,6 +94,7 @@ class BuiltinAgent:
         self.model = source.name
         self.model_params_hash = source.params_hash
         self.tools_hash = toolbox.tools_hash
+        self.tool_schemas: ToolSchemas | None = toolbox.schemas
         self.price_table = price.table
         self.max_concurrency = source.max_concurrency
         self._source = source
@@ -146,6 +148,8 @@ class _Run:
     printer: RequestPrinter
     attempts: int = 1
     said: str | None = None
+    gone: str | None = None
+    """Why a tool can be called no more, once one cannot."""
     calls: list[ToolCall] = field(default_factory=list)
     faults_met: dict[str, str] = field(default_factory=dict)
     """In words, by the id of the tool call."""
@@ -177,8 +181,10 @@ class _Run:
                 return Ending(stop)  # the budget cut this answer off
             if not response.tool_calls:
                 self.said = response.text or ""
-                return Ending(StopReason.FINISH)
+                return Ending(self.meter.at_finish())
             returns, stop = await self.make_calls(response.tool_calls, step=step)
+            if self.gone is not None:
+                return Ending(StopReason.INFRA_ERROR, self.gone)
             if stop is not None:
                 return Ending(stop)
             messages += [response, ModelRequest(parts=returns)]
@@ -209,34 +215,51 @@ class _Run:
     async def make_calls(
         self, wanted: Sequence[ToolCallPart], *, step: int
     ) -> tuple[list[ToolReturnPart], StopReason | None]:
-        """Make one response's calls together, up to the first that a limit forbids."""
-        made: list[ToolCallPart] = []
+        """Make one response's calls together, up to the first that ends the run.
+
+        One that is denied is answered with a refusal; it is not on the tape, for the same
+        policy refuses it again.
+        """
+        made = []
         stop = None
-        for call in wanted:
+        for number, call in enumerate(wanted):
             tool, arguments = self.toolbox.name(call.tool_name), call.args_as_json_str()
-            if (stop := self.meter.before_call(tool, arguments)) is not None:
+            kept_from = self.meter.before_call(tool, arguments)
+            if isinstance(kept_from, StopReason):
+                stop = kept_from
                 break
-            self.meter.count_call(tool, arguments)
-            made.append(call)
-        returns = await asyncio.gather(
-            *(self.call(call, step=step, number=number) for number, call in enumerate(made))
-        )
+            if kept_from is None:
+                self.meter.count_call(tool, arguments)
+            made.append(self.call(call, kept_from, step=step, number=number))
+        returns = await asyncio.gather(*made)
         outcomes = [part.outcome for part in returns] + ([] if stop is None else [stop])
         self.calls += map(self.traced, wanted, outcomes)
         return returns, stop
 
-    async def call(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
-        """One tool's answer, with the faults that it meets."""
+    async def call(
+        self, call: ToolCallPart, refusal: Refusal | None, *, step: int, number: int
+    ) -> ToolReturnPart:
+        """One tool's answer, with the faults that it meets, or why it is not asked."""
+        if refusal is not None:
+            return answered(call, refusal.words, outcome="denied")
         fault = self.faults.next(self.toolbox.name(call.tool_name))
         if fault.words is not None:
             self.faults_met[call.tool_call_id] = fault.words
         if fault.latency_s and not self.tape.is_past(step):
             await asyncio.sleep(fault.latency_s)
         if fault.is_error:
-            return fault.failed(call)
-        return fault.changed(await self.answered(call, step=step, number=number))
+            return answered(call, fault.told, outcome="failed")
+        try:
+            return fault.changed(await self.said_by_tool(call, step=step, number=number))
+        except ToolsGone as gone:
+            self.gone = str(gone)[:MAX_ERROR_CHARS]
+        except Unanswered as missing:
+            if missing.stop_reason is not StopReason.INFRA_ERROR:
+                raise
+            self.gone = self.gone or missing.words or ""
+        return answered(call, self.gone, outcome="failed")
 
-    async def answered(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
+    async def said_by_tool(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
         """What the tool says: from the tape if it is there, else the call is made and kept."""
         request = self.printer.of_call(call) if self.tape.keeps_requests else None
         if (exchange := self.tape.answer(step=step, call=number, request=request)) is not None:

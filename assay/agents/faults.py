@@ -9,9 +9,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic_ai.messages import ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import ToolReturnPart
 from pydantic_core import to_jsonable_python
 
 from assay.fault_sections import ToolFaults
@@ -30,6 +30,9 @@ class Fault:
     drop: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
 
+    told: ClassVar[str] = "ConnectionError: the service did not answer"
+    """To the model, of a call that fails: one that knew would behave otherwise."""
+
     @property
     def words(self) -> str | None:
         """As the run's trace shows it; None where nothing happens."""
@@ -39,11 +42,6 @@ class Fault:
         if self.latency_s:
             met.append(f"{self.latency_s:g} s later")
         return f"injected fault: {', '.join(met)}" if met else None
-
-    def failed(self, call: ToolCallPart) -> ToolReturnPart:
-        """What the model is told of a call that was not made."""
-        words = "ConnectionError: the service did not answer"
-        return ToolReturnPart(call.tool_name, words, call.tool_call_id, outcome="failed")
 
     def changed(self, answer: ToolReturnPart) -> ToolReturnPart:
         """The answer as the model gets it; what failed by itself stays as it is."""

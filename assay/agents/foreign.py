@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assay.agent_sections import ForeignSection
 from assay.models.source import params_hash
+from assay.tool_schemas import ToolSchemas
 
 _NOT_HASHED = {"kind", "name", "model", "processes", "pool"}
 """Columns of their own, or nothing that an answer hangs on."""
@@ -27,6 +28,7 @@ class Foreign:
         self.model = section.model
         self.model_params_hash = params_hash(**section.model_dump(exclude=_NOT_HASHED))
         self.tools_hash = code
+        self.tool_schemas: ToolSchemas | None = None
         self.price_table: str | None = None
         self.max_concurrency = max_concurrency
 

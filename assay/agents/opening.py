@@ -1,8 +1,16 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import assert_never
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
+from typing import Any, assert_never
+
+from pydantic_ai.tools import Tool
 
 from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
 from assay.agents.builtin import BuiltinAgent
@@ -11,8 +19,13 @@ from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
 from assay.agents.python import open_python_agent
-from assay.agents.recorded_world import check_same_world, refuse_unknown_faults
+from assay.agents.recorded_world import (
+    check_same_world,
+    recorded_tools,
+    refuse_unknown_faults,
+)
 from assay.agents.toolbox import Toolbox, load_tools
+from assay.agents.toolsets import opened_tools
 from assay.budgets import ToolPolicy
 from assay.config import Budgets, Config
 from assay.errors import InputError
@@ -62,11 +75,11 @@ async def _open_builtin(
         InputError: The model or the tools cannot be had as configured, or a spend
             budget is set for a model whose price is not known.
     """
-    toolbox = open_toolbox(config, section)
-    if replay is not None:
-        check_same_world(config, toolbox, replay)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
-    async with _open_source(config, section, replay) as source:
+    async with (
+        open_toolbox(config, section, replay) as toolbox,
+        _open_source(config, section, replay) as source,
+    ):
         price = PriceTable(section.prices).price_of(section.model, source.price_ref)
         _refuse_unknown_spend(config, price)
         yield BuiltinAgent(
@@ -75,7 +88,9 @@ async def _open_builtin(
             price=price,
             toolbox=toolbox,
             budgets=_budgets(config, replay),
-            policy=ToolPolicy(allowed, section.max_calls_per_tool),
+            policy=ToolPolicy(
+                allowed, section.max_calls_per_tool, frozenset(section.blocked_tools)
+            ),
             attempts=config.execution.attempts,
             faults=config.testing.faults,
             secrets=secrets_of(config),
@@ -100,18 +115,56 @@ def _budgets(config: Config, replay: OpenReplay | None) -> Budgets:
     return config.budgets
 
 
-def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
-    """The configured tools, as far as they are allowed.
+@asynccontextmanager
+async def open_toolbox(
+    config: Config, section: BuiltinSection, replay: OpenReplay | None = None
+) -> AsyncIterator[Toolbox]:
+    """The configured tools, as far as they are allowed, with the servers that they live in.
+
+    Where a record answers for the tools, no server is started.
 
     Raises:
-        InputError: The tools cannot be imported, or the configuration names one that is
-            not there.
+        InputError: The tools cannot be imported, a server of tools cannot be had, or the
+            configuration names a tool that is not there.
     """
-    tools = [] if config.tools_path is None else load_tools(config.tools_path)
-    toolbox = Toolbox(tools, allowed=section.allowed_tools)
-    _refuse_unknown_tools(config, section, toolbox.names)
-    refuse_unknown_faults(config, toolbox.names)
-    return toolbox
+    async with AsyncExitStack() as stack:
+        listed = [] if config.tools_path is None else load_tools(config.tools_path)
+        if replay is not None:
+            tools = recorded_tools(listed, replay.header)
+        else:
+            tools = await opened_tools(listed, stack)
+            if section.mcp_servers:
+                tools += await stack.enter_async_context(_mcp_tools(config, section))
+        toolbox = Toolbox(tools, allowed=section.allowed_tools, blocked=section.blocked_tools)
+        if replay is not None:
+            check_same_world(config, toolbox, replay)
+        _refuse_unknown_tools(config, section, toolbox.names)
+        refuse_unknown_faults(config, toolbox.names)
+        yield toolbox
+
+
+async def offered_tools(config: Config, section: BuiltinSection) -> list[str]:
+    """The names of the tools that a run would be offered; servers are started and ended.
+
+    Raises:
+        InputError: As `open_toolbox`.
+    """
+    async with open_toolbox(config, section) as toolbox:
+        return [toolbox.name(tool.name) for tool in toolbox.definitions]
+
+
+def _mcp_tools(
+    config: Config, section: BuiltinSection
+) -> AbstractAsyncContextManager[list[Tool[Any]]]:
+    try:
+        from assay.agents.mcp_servers import mcp_tools  # a second, and an extra
+    except ModuleNotFoundError as missing:
+        raise InputError(
+            f"agent.mcp_servers needs the package {str(missing.name).partition('.')[0]}",
+            path=config.path,
+            mend="pip install 'assay[mcp]'",
+        ) from None
+    return mcp_tools(config, section.mcp_servers, os.environ)
 
 
 def _refuse_unknown_spend(config: Config, price: Price) -> None:
@@ -132,7 +185,7 @@ def _refuse_unknown_spend(config: Config, price: Price) -> None:
 
 def _refuse_unknown_tools(config: Config, section: BuiltinSection, tools: frozenset[str]) -> None:
     """A limit on a tool that is not there would limit nothing."""
-    for key in ("allowed_tools", "max_calls_per_tool"):
+    for key in ("allowed_tools", "blocked_tools", "max_calls_per_tool"):
         for name in getattr(section, key) or ():
             if name not in tools:
                 raise InputError(

@@ -9,6 +9,7 @@ from assay.prompts import PromptVersion
 from assay.records import RunScope
 from assay.store.record import RecordHeader
 from assay.store.tape import Tape
+from assay.tool_schemas import ToolSchemas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ class ToolCall:
     arguments: str
     """JSON as the model wrote it."""
     outcome: str
-    """`success`, `failed`, `retried`, or the stop reason that kept the call from being made."""
+    """`success`, `failed` or `retried`; of a call that was not made `denied` where the model
+    was refused it, else the stop reason."""
     fault: str | None = None
     """What was made to go wrong with it on purpose, in words."""
 
@@ -74,6 +76,8 @@ class Agent(Protocol):
     model: str
     model_params_hash: str
     tools_hash: str
+    tool_schemas: ToolSchemas | None
+    """What `tools_hash` is the hash of; None where it is of the agent's own code."""
     price_table: str | None
     max_concurrency: int | None
     """Most runs that it serves well at once; None leaves that to the configuration."""

@@ -1,17 +1,20 @@
 """What a record says of the world that it was made in, and whether it can answer in this one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+from pydantic_ai.tools import Tool
 
 from assay.agents.request_print import shown_settings
-from assay.agents.toolbox import Toolbox
+from assay.agents.toolbox import Listed, Toolbox
 from assay.config import Config
 from assay.errors import InputError
 from assay.models.source import ModelSource
 from assay.store.record import RecordHeader, secrets_of, without_secrets
 from assay.store.replay import OpenReplay, ReplayMode
+from assay.tool_changes import in_short, tool_changes
+from assay.tool_schemas import ToolSchema, ToolSchemas
 
 MAX_SHOWN_CHARS = 400
 
@@ -20,10 +23,8 @@ def header_of(
     config: Config, evaluation_id: str, *, source: ModelSource, toolbox: Toolbox
 ) -> RecordHeader:
     """What a record of the built-in agent's runs begins with."""
-    tools = [
-        {"name": tool.name, "description": tool.description, "schema": tool.parameters_json_schema}
-        for tool in toolbox.definitions
-    ]
+    schemas = toolbox.schemas
+    strict = {toolbox.name(each.name): each.strict for each in toolbox.definitions}
     return RecordHeader(
         evaluation_id=evaluation_id,
         agent=config.agent.name,
@@ -33,7 +34,8 @@ def header_of(
         model_section=_model_section(config),
         model_settings=shown_settings(source.settings),
         tools_hash=toolbox.tools_hash,
-        tools=tools,
+        tools=[{**schemas[name]._asdict(), "strict": strict[name]} for name in schemas],
+        tool_names=sorted(toolbox.names),
         faults_hash=config.faults_hash,
         code=config.code_hashes,
     )
@@ -48,6 +50,35 @@ def _model_section(config: Config) -> dict[str, Any]:
     return shown
 
 
+def recorded_tools(listed: Sequence[Listed], header: RecordHeader) -> list[Tool[Any]]:
+    """The tools of a replay: the file's own, so that a change of them is seen, and the recorded.
+
+    Those that live in a server or a toolset are taken from the record: nothing is opened.
+    """
+    own = [each for each in listed if isinstance(each, Tool)]
+    known = {tool.name for tool in own}
+    offered = {str(tool["name"]): tool for tool in header.tools}
+    others = [name for name in header.tool_names if name not in known]
+    return own + [_silent(offered.get(name, {"name": name})) for name in others]
+
+
+def _silent(recorded: Mapping[str, Any]) -> Tool[Any]:
+    """A tool that is known by what was said of it; who calls it gets an error."""
+    name, description, parameters = _schema(recorded)
+
+    def call(**_: Any) -> None:
+        raise RuntimeError("a replay executes no tool")
+
+    tool = Tool.from_schema(call, name, description, dict(parameters))
+    tool.strict = recorded.get("strict")
+    return tool
+
+
+def _schema(recorded: Mapping[str, Any]) -> ToolSchema:
+    parameters = recorded.get("parameters") or {"type": "object", "properties": {}}
+    return ToolSchema(str(recorded.get("name")), str(recorded.get("description") or ""), parameters)
+
+
 def check_same_world(config: Config, toolbox: Toolbox, replay: OpenReplay) -> None:
     """What is asked now could have been asked then.
 
@@ -55,7 +86,8 @@ def check_same_world(config: Config, toolbox: Toolbox, replay: OpenReplay) -> No
         InputError: It could not, and why.
     """
     header = replay.header
-    changes = list(_tool_changes(toolbox, header))
+    then = ToolSchemas(_schema(tool) for tool in header.tools)
+    changes = [] if then.hash == toolbox.tools_hash else [_tool_changes(then, toolbox.schemas)]
     if replay.mode is ReplayMode.ALL:
         changes += _model_changes(config, header)
         if header.faults_hash != config.faults_hash:
@@ -69,18 +101,8 @@ def check_same_world(config: Config, toolbox: Toolbox, replay: OpenReplay) -> No
         )
 
 
-def _tool_changes(toolbox: Toolbox, header: RecordHeader) -> Iterator[str]:
-    if toolbox.tools_hash == header.tools_hash:
-        return
-    then = {str(tool["name"]): tool.get("schema") for tool in header.tools}
-    now = {tool.name: tool.parameters_json_schema for tool in toolbox.definitions}
-    for name in sorted(then.keys() | now.keys()):
-        if name not in now or name not in then:
-            yield f"tool {toolbox.name(name)} is {'gone' if name in then else 'new'}"
-        elif then[name] != now[name]:
-            yield f"tool {toolbox.name(name)} takes other arguments"
-    if then == now:
-        yield "a tool's description is another"
+def _tool_changes(then: ToolSchemas, now: ToolSchemas) -> str:
+    return in_short(tool_changes(then, now)) or "the tools are others"
 
 
 def _model_changes(config: Config, header: RecordHeader) -> Iterator[str]:

@@ -10,13 +10,12 @@ from assay.doctor.finding import Finding, ok
 
 
 def tools(config: Config) -> Iterator[Finding]:
-    """The tools file; agents that are not ours have their own."""
+    """The tools file and the MCP servers; agents that are not ours have their own."""
     if not isinstance(config.agent, BuiltinSection):
         return
-    from assay.agents.opening import open_toolbox  # costs two seconds
+    from assay.agents.opening import offered_tools  # costs two seconds
 
-    toolbox = open_toolbox(config, config.agent)
-    offered = [toolbox.name(tool.name) for tool in toolbox.definitions]
+    offered = asyncio.run(offered_tools(config, config.agent))
     yield ok("tools", ", ".join(offered) or "none")
 
 

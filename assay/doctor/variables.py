@@ -45,8 +45,9 @@ def _agent_variables(config: Config) -> list[str]:
     match config.agent:
         case HttpSection(api_key_env=key, headers_env=headers):
             return [*headers.values(), *filter(None, [key])]
-        case BuiltinSection(api_key_env=str(key)):
-            return [key]
+        case BuiltinSection(api_key_env=key, mcp_servers=servers):
+            used = [name for server in servers.values() for name in server.variables]
+            return [*used, *filter(None, [key])]
     return []
 
 

@@ -7,6 +7,7 @@ results/ID/decision.json    the verdict, once there is one
 results/ID/gates.svg        its gates against their margins, as a picture
 results/ID/record.jsonl.gz  the same exchanges, kept for good where that was asked for
 results/ID/files/           what tools left behind (an outbox)
+results/ID/tools/HASH.json  what its runs' tools_hash stands for: `store.toolsets`
 results/ID/lock             held by the process that works on it
 """
 
@@ -76,6 +77,11 @@ class EvaluationFolder:
     def plot(self) -> Path:
         """The verdict's gates as a picture."""
         return self.path / "gates.svg"
+
+    @property
+    def tools(self) -> Path:
+        """The folder of what its runs' `tools_hash` stands for."""
+        return self.path / "tools"
 
     @property
     def files(self) -> Path:

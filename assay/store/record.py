@@ -57,7 +57,9 @@ class RecordHeader(_Line):
     """Of every request, but for a run's own seed."""
     tools_hash: str
     tools: list[dict[str, Any]]
-    """As the model saw them."""
+    """Name, description and parameters of each that was offered."""
+    tool_names: list[str]
+    """Of all that there were."""
     faults_hash: str | None
     code: list[str]
     """Hashes of the files of the agent's own code."""
@@ -222,6 +224,8 @@ def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> tuple
     """
     named = {getattr(config.agent, "api_key_env", None), config.judge.api_key_env}
     named.update(getattr(config.agent, "headers_env", {}).values())
+    for server in getattr(config.agent, "mcp_servers", {}).values():
+        named.update(server.headers_env.values())
     values = {
         value
         for name, value in environ.items()

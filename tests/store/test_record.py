@@ -15,7 +15,8 @@ from assay.store.tape import Exchange, Tape
 
 HEADER = RecordHeader(
     evaluation_id="e", agent="builtin", model="m", model_params_hash="0", price_ref=None,
-    model_section={}, model_settings={}, tools_hash="1", tools=[], faults_hash=None, code=[],
+    model_section={}, model_settings={}, tools_hash="1", tools=[], tool_names=[],
+    faults_hash=None, code=[],
 )  # fmt: skip
 
 

@@ -221,9 +221,13 @@ class Stopwatch:
         return self._deadline
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Stand still: the run waits for something that is not its doing (a rate limit)."""
-        began = time.perf_counter()
+    def waiting(self, already_s: float = 0.0) -> Iterator[None]:
+        """Stand still: the run waits for something that is not its doing (a rate limit).
+
+        Args:
+            already_s: Seconds up to now that turned out to be such a wait too.
+        """
+        began = time.perf_counter() - already_s
         due = self._deadline.when() if self._deadline else None
         if self._deadline:
             self._deadline.reschedule(None)

@@ -276,9 +276,11 @@ async def open_evaluation(
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
     replay = _replay_of(plan, folder)
+    execution = plan.config.execution.model_copy(update={"max_concurrency": max_concurrency})
+    config = plan.config.model_copy(update={"execution": execution})
     async with (  # first: bad tools, or a judge without a key, leave no folder behind
-        open_agent(plan.config, replay) as agent,
-        open_bench(plan.config, plan.tasks, replay) as bench,
+        open_agent(config, replay) as agent,
+        open_bench(config, plan.tasks, replay) as bench,
     ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)

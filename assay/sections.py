@@ -136,8 +136,18 @@ class Execution(Section):
     """Runs at the same time."""
     engine: Literal["local"] = "local"
     """Where runs are made."""
-    attempts: Count = 3
-    """Requests made for one answer of the model, counting the first."""
+    attempts: Count = 5
+    """Requests made for one answer of the model, counting the first; a refusal for the load (429)
+    does not count while the provider answers others."""
+    request_timeout_s: Amount | None = None
+    """Seconds after which a request is given up and made again; empty is half of
+    `budgets.max_seconds`, at least 10. `agent.kind: http`, where a request is the whole run,
+    has it only if it is given here."""
+    requests_per_minute: Count | None = None
+    """Requests to one provider's model in any minute, at most; empty is no limit."""
+    tokens_per_minute: Count | None = None
+    """Tokens of one provider's model in any minute, at most; estimated before a request, and
+    corrected after it. Empty is no limit."""
 
 
 class Results(Section):

@@ -101,6 +101,14 @@ def result_of(
     )
 
 
+def tokens_used(answer: Mapping[str, Any]) -> int | None:
+    """How many tokens an answer says that its run used; None where it does not, or not rightly."""
+    try:
+        return _figures(answer)["total_tokens"]
+    except (Rubbish, RecursionError):
+        return None
+
+
 def _read(
     answer: Mapping[str, Any], budgets: Budgets, latency_s: float, attempts: int
 ) -> AgentResult:

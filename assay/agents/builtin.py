@@ -34,6 +34,7 @@ from assay.fault_sections import ToolFaults
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
+from assay.models.upstream import CHARS_PER_TOKEN, Upstream
 from assay.prompts import system_prompt
 from assay.records import StopReason
 from assay.store.record import RecordHeader
@@ -75,6 +76,7 @@ class BuiltinAgent:
         attempts: Requests made for one answer at most, counting the first.
         faults: What goes wrong on purpose, by tool.
         secrets: What a record of the runs must not hold.
+        upstream: How the model is to be asked.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class BuiltinAgent:
         attempts: int,
         faults: Mapping[str, ToolFaults] | None = None,
         secrets: tuple[bytes, ...] = (),
+        upstream: Upstream = Upstream(),  # noqa: B008 - frozen
     ) -> None:
         self.name = name
         self.model = source.name
@@ -103,6 +106,7 @@ class BuiltinAgent:
         self._budgets = budgets
         self._policy = policy
         self._attempts = attempts
+        self._upstream = upstream
         self._faults = faults or {}
         self._secrets = secrets
 
@@ -121,6 +125,7 @@ class BuiltinAgent:
             toolbox=self._toolbox,
             price=self._price,
             max_attempts=self._attempts,
+            upstream=self._upstream,
             meter=Meter(self._budgets, self._policy, cost=self._price.of_tokens),
             watch=Stopwatch(before_s=tape.worked_s),
             faults=RunFaults(self._faults, order.scope.key),
@@ -142,11 +147,13 @@ class _Run:
     toolbox: Toolbox
     price: Price
     max_attempts: int
+    upstream: Upstream
     meter: Meter
     watch: Stopwatch
     faults: RunFaults
     printer: RequestPrinter
     attempts: int = 1
+    conversation_tokens: int = 0
     said: str | None = None
     gone: str | None = None
     """Why a tool can be called no more, once one cannot."""
@@ -204,11 +211,13 @@ class _Run:
                 self.parameters,
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
+                upstream=replace(self.upstream, tokens=self.tokens_ahead(messages)),
             )
             kept = _RESPONSE.dump_json(response)  # half characters cannot be written
         except Exception as error:  # the outside world's failure is data
             raise ModelFailed(error) from error
         self.attempts = max(self.attempts, attempts)
+        self.conversation_tokens = response.usage.total_tokens
         self.keep(step, None, kept, request, attempts=attempts)
         return response
 
@@ -295,6 +304,15 @@ class _Run:
         if left is None:
             return self.settings
         return {**self.settings, "max_tokens": min(left, self.settings.get("max_tokens", left))}
+
+    def tokens_ahead(self, messages: Sequence[ModelMessage]) -> int:
+        """About how many tokens the next request sends: what the last one came to, if known."""
+        return self.conversation_tokens or sum(
+            len(part.content) // CHARS_PER_TOKEN
+            for message in messages
+            for part in message.parts
+            if isinstance(part, SystemPromptPart | UserPromptPart | TextPart)
+        )
 
     def use(self, response: ModelResponse) -> RequestUse:
         """What one response used; all None when the provider sent no usage."""

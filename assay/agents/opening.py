@@ -33,6 +33,7 @@ from assay.models.prices import Price, PriceTable
 from assay.models.recorded import recorded_source
 from assay.models.source import ModelSource
 from assay.models.sources import open_model
+from assay.models.upstream import upstream_of
 from assay.store.record import secrets_of
 from assay.store.replay import OpenReplay, ReplayMode
 
@@ -92,6 +93,7 @@ async def _open_builtin(
                 allowed, section.max_calls_per_tool, frozenset(section.blocked_tools)
             ),
             attempts=config.execution.attempts,
+            upstream=upstream_of(config, source),
             faults=config.testing.faults,
             secrets=secrets_of(config),
         )

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
@@ -27,6 +27,7 @@ from assay.models.recorded import silent_source
 from assay.models.retries import with_retries
 from assay.models.source import ModelSource, params_hash, run_seed
 from assay.models.sources import open_model
+from assay.models.upstream import CHARS_PER_TOKEN, Upstream, upstream_of
 from assay.records import RunKey
 from assay.store.record import RecordHeader
 
@@ -86,6 +87,7 @@ async def open_judge(config: Config) -> AsyncIterator["Judge"]:
                 "max_tokens": section.max_tokens,
             },
             _turns=asyncio.Semaphore(at_once),
+            _upstream=replace(upstream_of(config, source), timeout_s=None),  # it has its own
         )
 
 
@@ -113,6 +115,7 @@ def recorded_judge(config: Config, header: RecordHeader) -> "Judge":
         _price=Price(),
         _settings={"max_tokens": config.judge.max_tokens},
         _turns=asyncio.Semaphore(1),
+        _upstream=Upstream(),
     )
 
 
@@ -160,6 +163,7 @@ class Judge:
     _price: Price
     _settings: ModelSettings
     _turns: asyncio.Semaphore
+    _upstream: Upstream
     _takes_format: bool = True
     """Whether the server takes a `response_format`, as far as it is known."""
 
@@ -197,11 +201,13 @@ class Judge:
             Exception: What the last request raised.
         """
         model = self._source.for_run(key)
+        tokens = (len(question.system) + len(question.text)) // CHARS_PER_TOKEN
         async with self._turns:
             response, _ = await with_retries(
                 lambda: self._request(model, question, seed),
                 attempts=self.attempts,
                 waiting=nullcontext,
+                upstream=replace(self._upstream, tokens=tokens),
             )
         return response
 

@@ -83,6 +83,24 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+    _add_record(command)
+
+
+def _add_record(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--record", action="store_true", help="keep every exchange with the model and the tools"
+    )
+    command.add_argument(
+        "--replay",
+        choices=("tools", "all"),
+        help="let a record answer what tools are asked; with all, what the model is asked, too: "
+        "without a network, at no cost, and nothing is switched",
+    )
+    command.add_argument(
+        "--record-of",
+        metavar="ID",
+        help="the evaluation whose record answers (default: the newest that will do)",
+    )
 
 
 def _add_nightly(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -148,3 +148,7 @@ class RunRecord(BaseModel):
     """None where no judge was asked or its price is not known."""
     judge_rulings: list[dict[str, Any]] = Field(default_factory=list)
     """Each judged check: `{check, passed, reason, votes, agreement, similarity}`."""
+    faults_hash: str | None = None
+    """Of what went wrong on purpose; None where nothing did."""
+    replayed: str | None = None
+    """`tools:ID` or `all:ID`: which record answered for the world; None where none did."""

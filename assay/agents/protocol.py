@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from assay.budgets import Stopwatch
-from assay.config import Budgets
+from assay.config import Budgets, Config
 from assay.prompts import PromptVersion
 from assay.records import RunScope
+from assay.store.record import RecordHeader
 from assay.store.tape import Tape
 from assay.tool_schemas import ToolSchemas
 
@@ -58,6 +59,8 @@ class ToolCall:
     outcome: str
     """`success`, `failed` or `retried`; `requested` of a call that the proxy has seen; of a call
     that was not made `denied` where the model was refused it, else the stop reason."""
+    fault: str | None = None
+    """What was made to go wrong with it on purpose, in words."""
 
     @property
     def was_made(self) -> bool:
@@ -105,5 +108,17 @@ class Agent(Protocol):
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run. Whatever goes wrong in it is in the result, never raised.
 
-        The tape is for the built-in loop; the others make an unfinished run anew.
+        The tape is for those that are `Recordable`; the others make an unfinished run anew.
         """
+
+
+@runtime_checkable
+class Recordable(Protocol):
+    """An agent whose exchanges can be recorded and replayed.
+
+    It asks its run's tape before each exchange with a model or a tool (`Tape.answer`; what
+    that raises ends the run) and tells it of each that was made (`Tape.record`).
+    """
+
+    def record_header(self, config: Config, evaluation_id: str) -> RecordHeader:
+        """What a record has to say before its first run."""

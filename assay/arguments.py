@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     _add_nightly(commands)
     _add_plan(commands)
     _add_compare(commands)
+    _add_explain(commands)
     _add_selftest(commands)
     _add_switching(commands)
     _add_canary(commands)
@@ -82,6 +83,24 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+    _add_record(command)
+
+
+def _add_record(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--record", action="store_true", help="keep every exchange with the model and the tools"
+    )
+    command.add_argument(
+        "--replay",
+        choices=("tools", "all"),
+        help="let a record answer what tools are asked; with all, what the model is asked, too: "
+        "without a network, at no cost, and nothing is switched",
+    )
+    command.add_argument(
+        "--record-of",
+        metavar="ID",
+        help="the evaluation whose record answers (default: the newest that will do)",
+    )
 
 
 def _add_nightly(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -156,6 +175,37 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_explain(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "explain",
+        runs="explaining:explain",
+        says="Why tokens, tool calls and spend changed: the prompt, the traffic mix, the model "
+        "or tools; exit code 3 where the runs cannot tell.",
+    )
+    side = "a prompt (v13, support:v13), a time, a range START/END in ISO 8601, or a file of runs"
+    command.add_argument("--before", metavar="A", help=f"{side}; of a time, what ran before it")
+    command.add_argument("--after", metavar="B", help="the same; of a time, what ran from it on")
+    command.add_argument("--split-at", metavar="TIME", help="before and after this time")
+    command.add_argument(
+        "--runs",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: "
+        "rollout.canary.run_log)",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which of the log's columns is ours, such as category=intent; others are guessed",
+    )
+    command.add_argument("--seed", type=int, default=20261120, metavar="N", help="of resampling")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it as JSON; - prints it")
+
+
 def _add_selftest(commands: "Commands[argparse.ArgumentParser]") -> None:
     command = _command(
         commands,
@@ -201,6 +251,18 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Go back to prompts.rollback at once.",
     )
     rollback.add_argument("--reason", metavar="TEXT", help="for the history")
+    freeze = _command(
+        commands,
+        "freeze",
+        runs="freezing:freeze",
+        says="The kill switch (rollout.frozen): production keeps to the last good version, "
+        "without a canary, and nothing is promoted.",
+    )
+    freeze.add_argument("--reason", metavar="TEXT", help="for the history")
+    unfreeze = _command(
+        commands, "unfreeze", runs="freezing:unfreeze", says="Take the kill switch back."
+    )
+    unfreeze.add_argument("--reason", metavar="TEXT", help="for the history; needed")
 
 
 def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -247,10 +309,27 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
     history = _command(
         commands,
         "history",
-        runs="reading:history",
+        runs="auditing:history",
         says="Who switched what, when, why, on which evidence.",
     )
-    history.add_argument("--json", action="store_true", help="the lines as they are kept")
+    history.add_argument(
+        "action",
+        nargs="?",
+        choices=("verify", "merge"),
+        help="verify: was a line changed, removed, inserted or moved? exit code 3 if so; "
+        "merge: accept the lines of two branches that were merged",
+    )
+    history.add_argument("--at", metavar="TIME", help="what was in production then, in ISO 8601")
+    history.add_argument(
+        "--head", metavar="HASH", help="verify: that nothing was cut off since this was the head"
+    )
+    history.add_argument(
+        "--evidence",
+        action="store_true",
+        help="verify: that the runs which each switch was decided on are still the same",
+    )
+    history.add_argument("--reason", metavar="TEXT", help="merge: for the history")
+    history.add_argument("--json", action="store_true", help="as JSON; the lines as they are kept")
     show = _command(
         commands, "show", runs="reading:show", says="The decision of an evaluation, again."
     )

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from assay.config import Budgets
@@ -210,10 +210,19 @@ class Stopwatch:
     def __init__(self, *, before_s: float = 0.0) -> None:
         self._started = time.perf_counter() - before_s
         self._deadline: asyncio.Timeout | None = None
+        self._waiters = 0
+        self._stands_since = 0.0
+        self._stood_until = self._started
+        self._due: float | None = None
+
+    def start(self) -> None:
+        """Begin anew: what was before was no work, such as queueing for a process."""
+        self._started = self._stood_until = time.perf_counter()
 
     def elapsed_s(self) -> float:
         """Seconds worked so far."""
-        return max(0.0, time.perf_counter() - self._started)
+        now = self._stands_since if self._waiters else time.perf_counter()
+        return max(0.0, now - self._started)
 
     def limit(self, seconds: float) -> asyncio.Timeout:
         """A time-out for the whole run that stands still while the run is `waiting`."""
@@ -224,20 +233,33 @@ class Stopwatch:
     def waiting(self, already_s: float = 0.0) -> Iterator[None]:
         """Stand still: the run waits for something that is not its doing (a rate limit).
 
+        It stands as long as any of several waits goes on; no time is taken off twice.
+
         Args:
             already_s: Seconds up to now that turned out to be such a wait too.
         """
-        began = time.perf_counter() - already_s
-        due = self._deadline.when() if self._deadline else None
-        if self._deadline:
-            self._deadline.reschedule(None)
+        since = max(time.perf_counter() - already_s, self._stood_until)
+        if self._waiters == 0:
+            self._stands_since = since
+            self._due = self._deadline.when() if self._deadline else None
+            self._move(None)
+        self._waiters += 1
+        self._stands_since = min(since, self._stands_since)
         try:
             yield
         finally:
-            waited = time.perf_counter() - began
-            self._started += waited
-            if self._deadline and due is not None:
-                self._deadline.reschedule(due + waited)
+            self._waiters -= 1
+            if self._waiters == 0:
+                self._stood_until = time.perf_counter()
+                waited = self._stood_until - self._stands_since
+                self._started += waited
+                if self._due is not None:
+                    self._move(self._due + waited)
+
+    def _move(self, when: float | None) -> None:
+        if self._deadline is not None:
+            with suppress(RuntimeError):  # its block is over, or is ending
+                self._deadline.reschedule(when)
 
 
 def _sum(left: int | None, right: int | None) -> int | None:

@@ -44,6 +44,13 @@ class Config(ConfigFile):
         return None if tools is None else self.folder / tools
 
     @property
+    def faults_hash(self) -> str | None:
+        """12 hex digits over what goes wrong on purpose; None where nothing does."""
+        faults = self.testing.model_dump(mode="json", include={"faults"})["faults"]
+        text = json.dumps(faults, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12] if faults else None
+
+    @property
     def code_paths(self) -> tuple[Path, ...]:
         """The files of the agent's own code that the configuration names and that are there."""
         match self.agent:
@@ -59,6 +66,11 @@ class Config(ConfigFile):
             case HttpSection():
                 named = []
         return tuple(filter(_is_file, named))
+
+    @property
+    def code_hashes(self) -> list[str]:
+        """64 hex digits over each file of the agent's own code."""
+        return [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.code_paths]
 
 
 def _is_file(path: Path) -> bool:

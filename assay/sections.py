@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from assay.agent_sections import AgentSection, BuiltinSection, Count
 from assay.endpoints import Command
 from assay.errors import AssayError
+from assay.fault_sections import ToolFaults
 from assay.gates import Gates
 from assay.golden_section import GoldenSection
 from assay.judge_section import JudgeSection
@@ -65,6 +66,10 @@ class GoldenTesting(Section):
     """Share of runs lost to the infrastructure above which there is no verdict."""
     seed: int = Field(default=0, ge=0)
     """Of everything random in an evaluation."""
+    faults: dict[Text, ToolFaults] = Field(
+        default_factory=dict, examples=[{"kb.search": {"error_rate": 0.1}}]
+    )
+    """What goes wrong on purpose, by tool of the built-in agent."""
 
 
 class Nightly(Section):
@@ -254,6 +259,16 @@ class ConfigFile(Section):
     """Who is told when something happens."""
     rollout: Rollout = Rollout()
     onceonly: OnceOnlySection = OnceOnlySection()
+
+    @model_validator(mode="after")
+    def _has_faults_where_it_has_tools(self) -> "ConfigFile":
+        if self.testing.faults and not isinstance(self.agent, BuiltinSection):
+            raise refusal(
+                f"faults are put into the tools of the built-in agent, not of {self.agent.kind!r}",
+                mend="remove testing.faults, and let the agent's own tools fail",
+                at=("testing", "faults"),
+            )
+        return self
 
     @model_validator(mode="after")
     def _logs_what_it_requires(self) -> "ConfigFile":

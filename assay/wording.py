@@ -199,8 +199,10 @@ def _fields(model: Any) -> dict[str, FieldInfo]:
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """The model that a key's value is, or those of a union that it may be."""
-    return [annotation] if _is_model(annotation) else list(_members(annotation).values())
+    """The model that a key's value is, if it is one, or those of a union that it may be."""
+    is_optional = type(None) in get_args(annotation)
+    model = _model_in(annotation) if is_optional else annotation
+    return [model] if _is_model(model) else list(_members(annotation).values())
 
 
 def _members(annotation: Any) -> dict[str, type[BaseModel]]:

@@ -81,6 +81,8 @@ async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator
         progress.done = evaluation.n_finished
         async with progress.shown():
             yield evaluation
+        for warning in evaluation.warnings():
+            warn(warning)
 
 
 def _tell_of_tools(evaluation: Evaluation) -> None:

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
+from assay.agent_sections import CommandSection
 from assay.config import SCHEMA_PATH, Config, load_config, schema_text
 from assay.documents import parse_yaml
 from assay.errors import InputError
@@ -125,8 +126,8 @@ PLUS = SAMPLE.count("\n") + 1
         pytest.param(
             SAMPLE + "fleet:\n",
             f"assay.yaml:{PLUS}: unknown key 'fleet'\n  mend: use one of: prompts, testing, "
-            "budgets, observability, agent, judge, gates, nightly, execution, results, alerts, "
-            "rollout",
+            "budgets, observability, agent, judge, gates, golden, nightly, execution, results, "
+            "alerts, rollout, onceonly",
             id="unknown section that is like no other",
         ),
         pytest.param(
@@ -416,7 +417,10 @@ AGENT = SAMPLE + "agent:\n"
             "agent.kind must be one of 'builtin', 'python', 'http', 'command', not 'pyton'",
         ),
         ("  kind: python\n", "agent has no 'entrypoint'\n  mend: add it, such as \"entrypoint\""),
-        ("  kind: python\n  tools: a.py\n", "unknown key 'tools'\n  mend: use one of: model, kind"),
+        (
+            "  kind: python\n  tools: a.py\n",
+            "unknown key 'tools'\n  mend: use one of: model, proxy",
+        ),
         ("  entrypoint: a:b\n", "unknown key 'entrypoint'\n"),
         ("  kind: python\n  entrypoint: agent.py\n", "agent.entrypoint is not package.module:fun"),
         ("  kind: command\n  command: []\n", "agent.command must not be empty"),
@@ -519,3 +523,22 @@ def test_the_schema_takes_each_kind_of_agent_and_no_mixture() -> None:
         assert validator.is_valid(right | {"agent": agent})
         assert not validator.is_valid(right | {"agent": agent | {"colour": "red"}})
     assert not validator.is_valid(right | {"agent": {"kind": "python", "model": "local"}})
+
+
+def test_a_section_that_may_be_left_out_has_twins(tmp_path: Path) -> None:
+    """Key by key and as a whole: an address of one's own must not need another file."""
+    proxy = "agent:\n  kind: command\n  command: a\n  proxy: {provider: openai}\n"
+    path = tmp_path / "assay.yaml"
+    path.write_text("prompts: {active: 'a:v1', rollback: 'a:v1'}\n" + proxy)
+    url = {"ASSAY_AGENT__PROXY__BASE_URL": "http://127.0.0.1:8000/v1"}
+    agent = load_config(path, url).agent
+    assert isinstance(agent, CommandSection)
+    assert agent.proxy is not None
+    assert agent.proxy.base_url == "http://127.0.0.1:8000/v1"
+    whole = load_config(path, {"ASSAY_AGENT__PROXY": "{provider: anthropic}"}).agent
+    assert isinstance(whole, CommandSection)
+    assert whole.proxy is not None
+    assert whole.proxy.provider == "anthropic"
+    assert load_config(path, {"ASSAY_AGENT__PROXY": ""}).agent == CommandSection(
+        kind="command", command=("a",)
+    )

@@ -23,17 +23,22 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
+from assay.agents.faults import RunFaults
 from assay.agents.protocol import AgentResult, Order, ToolCall
+from assay.agents.recorded_world import header_of
+from assay.agents.request_print import RequestPrinter
 from assay.agents.toolbox import Toolbox, ToolsGone, answered
 from assay.budgets import Meter, Refusal, RequestUse, Stopwatch, ToolPolicy
-from assay.config import Budgets
+from assay.config import Budgets, Config
+from assay.fault_sections import ToolFaults
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
 from assay.models.upstream import CHARS_PER_TOKEN, Upstream
 from assay.prompts import system_prompt
 from assay.records import StopReason
-from assay.store.tape import Exchange, Tape
+from assay.store.record import RecordHeader
+from assay.store.tape import Exchange, Request, Tape, Unanswered
 from assay.tool_schemas import ToolSchemas
 
 MAX_ERROR_CHARS = 2_000
@@ -69,6 +74,8 @@ class BuiltinAgent:
         budgets: Limits of each run.
         policy: Which tools may be called, and how often.
         attempts: Requests made for one answer at most, counting the first.
+        faults: What goes wrong on purpose, by tool.
+        secrets: What a record of the runs must not hold.
         upstream: How the model is to be asked.
     """
 
@@ -82,6 +89,8 @@ class BuiltinAgent:
         budgets: Budgets,
         policy: ToolPolicy,
         attempts: int,
+        faults: Mapping[str, ToolFaults] | None = None,
+        secrets: tuple[bytes, ...] = (),
         upstream: Upstream = Upstream(),  # noqa: B008 - frozen
     ) -> None:
         self.name = name
@@ -98,13 +107,18 @@ class BuiltinAgent:
         self._policy = policy
         self._attempts = attempts
         self._upstream = upstream
+        self._faults = faults or {}
+        self._secrets = secrets
+
+    def record_header(self, config: Config, evaluation_id: str) -> RecordHeader:
+        """What a record of its runs begins with."""
+        return header_of(config, evaluation_id, source=self._source, toolbox=self._toolbox)
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run, from the start or from where `tape` was cut off."""
         run = _Run(
             order=order,
             tape=tape,
-            taped={(exchange.step, exchange.call): exchange for exchange in tape.recorded},
             model=self._source.for_run(order.scope.key),
             settings=self._source.settings_for(order.scope.key),
             parameters=ModelRequestParameters(function_tools=self._toolbox.definitions),
@@ -113,7 +127,9 @@ class BuiltinAgent:
             max_attempts=self._attempts,
             upstream=self._upstream,
             meter=Meter(self._budgets, self._policy, cost=self._price.of_tokens),
-            watch=Stopwatch(before_s=max((e.elapsed_s for e in tape.recorded), default=0.0)),
+            watch=Stopwatch(before_s=tape.worked_s),
+            faults=RunFaults(self._faults, order.scope.key),
+            printer=RequestPrinter(self.tools_hash, self._secrets),
         )
         ending = await run.to_the_end(self._budgets.max_seconds)
         return run.result(ending)
@@ -125,7 +141,6 @@ class _Run:
 
     order: Order
     tape: Tape
-    taped: Mapping[tuple[int, int | None], Exchange]
     model: Model
     settings: ModelSettings
     parameters: ModelRequestParameters
@@ -135,12 +150,16 @@ class _Run:
     upstream: Upstream
     meter: Meter
     watch: Stopwatch
+    faults: RunFaults
+    printer: RequestPrinter
     attempts: int = 1
     conversation_tokens: int = 0
     said: str | None = None
     gone: str | None = None
     """Why a tool can be called no more, once one cannot."""
     calls: list[ToolCall] = field(default_factory=list)
+    faults_met: dict[str, str] = field(default_factory=dict)
+    """In words, by the id of the tool call."""
 
     async def to_the_end(self, max_seconds: float) -> Ending:
         """Converse until the model finishes, or a budget, the clock or an error stops it."""
@@ -152,7 +171,7 @@ class _Run:
             if not limit.expired():
                 raise
             return Ending(StopReason.MAX_SECONDS)
-        except ModelFailed as failure:
+        except (ModelFailed, Unanswered) as failure:
             return Ending(failure.stop_reason, failure.words)
 
     async def converse(self) -> Ending:
@@ -179,14 +198,16 @@ class _Run:
 
     async def ask(self, messages: list[ModelMessage], *, step: int) -> ModelResponse:
         """The model's next response: from the tape if it is there, else asked for and kept."""
-        if (exchange := self.taped.get((step, None))) is not None:
+        settings = self.settings_now()
+        request = self.printer.of(messages, settings) if self.tape.keeps_requests else None
+        if (exchange := self.tape.answer(step=step, call=None, request=request)) is not None:
             self.attempts = max(self.attempts, exchange.attempts)
             return _RESPONSE.validate_json(exchange.message)
         try:
             response, attempts = await request_with_retries(
                 self.model,
                 messages,
-                self.settings_now(),
+                settings,
                 self.parameters,
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
@@ -197,7 +218,7 @@ class _Run:
             raise ModelFailed(error) from error
         self.attempts = max(self.attempts, attempts)
         self.conversation_tokens = response.usage.total_tokens
-        self.keep(step, None, kept, attempts=attempts)
+        self.keep(step, None, kept, request, attempts=attempts)
         return response
 
     async def make_calls(
@@ -227,20 +248,45 @@ class _Run:
     async def call(
         self, call: ToolCallPart, refusal: Refusal | None, *, step: int, number: int
     ) -> ToolReturnPart:
-        """One tool's answer: from the tape if it is there, else the call is made and kept."""
+        """One tool's answer, with the faults that it meets, or why it is not asked."""
         if refusal is not None:
             return answered(call, refusal.words, outcome="denied")
-        if (exchange := self.taped.get((step, number))) is not None:
-            return _RETURN.validate_json(exchange.message)
+        fault = self.faults.next(self.toolbox.name(call.tool_name))
+        if fault.words is not None:
+            self.faults_met[call.tool_call_id] = fault.words
+        if fault.latency_s and not self.tape.is_past(step):
+            await asyncio.sleep(fault.latency_s)
+        if fault.is_error:
+            return answered(call, fault.told, outcome="failed")
         try:
-            answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
+            return fault.changed(await self.said_by_tool(call, step=step, number=number))
         except ToolsGone as gone:
             self.gone = str(gone)[:MAX_ERROR_CHARS]
-            return answered(call, self.gone, outcome="failed")
-        self.keep(step, number, _RETURN.dump_json(answer))
+        except Unanswered as missing:
+            if missing.stop_reason is not StopReason.INFRA_ERROR:
+                raise
+            self.gone = self.gone or missing.words or ""
+        return answered(call, self.gone, outcome="failed")
+
+    async def said_by_tool(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
+        """What the tool says: from the tape if it is there, else the call is made and kept."""
+        request = self.printer.of_call(call) if self.tape.keeps_requests else None
+        if (exchange := self.tape.answer(step=step, call=number, request=request)) is not None:
+            answer = _RETURN.validate_json(exchange.message)
+            return replace(answer, tool_call_id=call.tool_call_id)  # perhaps another run's
+        answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
+        self.keep(step, number, _RETURN.dump_json(answer), request)
         return answer
 
-    def keep(self, step: int, call: int | None, message: bytes, *, attempts: int = 1) -> None:
+    def keep(
+        self,
+        step: int,
+        call: int | None,
+        message: bytes,
+        request: Request | None,
+        *,
+        attempts: int = 1,
+    ) -> None:
         self.tape.record(
             Exchange(
                 step=step,
@@ -248,6 +294,7 @@ class _Run:
                 message=message,
                 elapsed_s=self.watch.elapsed_s(),
                 attempts=attempts,
+                request=request,
             )
         )
 
@@ -286,6 +333,7 @@ class _Run:
             tool=self.toolbox.name(call.tool_name),
             arguments=call.args_as_json_str(),
             outcome=outcome,
+            fault=self.faults_met.get(call.tool_call_id),
         )
 
     def result(self, ending: Ending) -> AgentResult:

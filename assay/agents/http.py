@@ -24,7 +24,6 @@ from assay.agents.answer import (
 from assay.agents.foreign import Foreign
 from assay.agents.protocol import AgentResult, Order
 from assay.agents.request import request_of
-from assay.budgets import Stopwatch
 from assay.config import Config
 from assay.errors import InputError
 from assay.models.endpoint import CONNECT_TIMEOUT_S, proxy_for, read_bounded, without_secret
@@ -104,7 +103,8 @@ class HttpAgent(Foreign):
             secrets=self._secrets,
             body=json.dumps(filled(self._section.body, told)).encode(),
         )
-        watch = Stopwatch()
+        watch = order.watch
+        watch.start()
         limit = watch.limit(self._budgets.max_seconds)
         try:
             async with limit:
@@ -113,7 +113,7 @@ class HttpAgent(Foreign):
             answer = Failed(StopReason.MAX_SECONDS)
         result = result_of(
             answer,
-            budgets=self._budgets,
+            budgets=order.checked(self._budgets),
             latency_s=watch.elapsed_s(),
             attempts=max(1, posting.attempts),
         )

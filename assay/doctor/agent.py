@@ -46,7 +46,14 @@ def _foreign(config: Config, section: ForeignSection) -> Iterator[Finding]:
             from assay.agents.http import secret_headers
 
             secret_headers(config, section, os.environ)
-    yield ok("agent", f"{section}; its budgets on tokens, calls and spend hold what it reports")
+    if section.proxy is None:
+        yield ok("agent", f"{section}; its budgets on tokens, calls and spend hold what it reports")
+        return
+    from assay.agents.proxy.environment import real_key
+
+    real_key(section.proxy, os.environ, path=config.path)
+    to, key = section.proxy.provider, section.proxy.key_variable
+    yield ok("agent", f"{section}, behind the proxy to {to}, key from {key}")
 
 
 def _local(config: Config, name: str) -> Iterator[Finding]:

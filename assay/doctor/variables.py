@@ -42,6 +42,15 @@ def _alert_variables(config: Config) -> list[str]:
 
 
 def _agent_variables(config: Config) -> list[str]:
+    return [*_own_variables(config), *_proxy_variables(config)]
+
+
+def _proxy_variables(config: Config) -> list[str]:
+    proxy = None if isinstance(config.agent, BuiltinSection) else config.agent.proxy
+    return [proxy.key_variable] if proxy is not None else []
+
+
+def _own_variables(config: Config) -> list[str]:
     match config.agent:
         case HttpSection(api_key_env=key, headers_env=headers):
             return [*headers.values(), *filter(None, [key])]

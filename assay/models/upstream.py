@@ -60,12 +60,17 @@ def upstream_of(config: Config, source: ModelSource) -> Upstream:
     """How an opened model is to be asked."""
     if source.destination is None:
         return Upstream()
-    given = config.execution.request_timeout_s
     return Upstream(
         limiter=shared_limiter(config, source.destination),
-        timeout_s=given or max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2),
+        timeout_s=request_timeout_s(config),
         used=tokens_of,
     )
+
+
+def request_timeout_s(config: Config) -> float:
+    """How long an answer may take."""
+    given = config.execution.request_timeout_s
+    return given or max(MIN_REQUEST_TIMEOUT_S, config.budgets.max_seconds / 2)
 
 
 def tokens_of(response: ModelResponse) -> int | None:

@@ -17,8 +17,8 @@ from assay.commands.run_asked import Versions, drafted, run_asked_for, versions_
 from assay.config import Config, load_config
 from assay.errors import InputError, NoVerdict
 from assay.golden import GoldenTask
-from assay.incidents.bounds import Similar
 from assay.incidents.recorded import Recorded, known_count
+from assay.incidents.similar import Similar
 from assay.intake.harvest import Draft, Harvest
 from assay.intake.writing import is_read, line_of, write_tasks
 from assay.wording import one_line

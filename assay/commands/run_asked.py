@@ -1,6 +1,7 @@
 """What `assay golden add` is asked for: the run, the two versions, the input, the bounds."""
 
 import argparse
+import io
 import math
 import sys
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from assay.config import Config
 from assay.errors import InputError
 from assay.golden import load_golden
 from assay.golden_task import BOUNDS
-from assay.incidents.bounds import OF_BOUND, Similar, bounds_of, similar_runs
+from assay.incidents.bounds import OF_BOUND, bounds_of
 from assay.incidents.drafting import Incident, draft_of
 from assay.incidents.masking import Masker, preview
 from assay.incidents.recorded import Recorded, find_run, first_text, input_of, run_on_line
+from assay.incidents.similar import Similar, similar_runs
 from assay.intake.harvest import Draft
 from assay.prompts import PromptVersion, load_prompt, parse_ref
 from assay.validation import Place
@@ -35,7 +37,8 @@ def run_asked_for(arguments: argparse.Namespace, config: Config) -> Recorded:
     """The run, wherever it is recorded."""
     if arguments.from_line is not None:
         return run_on_line(arguments.from_line)
-    return find_run(arguments.from_run, config, log=arguments.log, standard_input=sys.stdin.buffer)
+    standard_input = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()
+    return find_run(arguments.from_run, config, log=arguments.log, standard_input=standard_input)
 
 
 def versions_of(arguments: argparse.Namespace, config: Config, run: Recorded) -> Versions:
@@ -97,25 +100,26 @@ def drafted(
 
 def _asked_bounds(given: list[str]) -> dict[str, float | None]:
     """Bound -> its value, NaN to derive it, None for none."""
-    asked: dict[str, float | None] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if name not in BOUNDS:
-            raise InputError(f"--bound {one_line(text)}", mend=did_you_mean(name, BOUNDS))
-        if value == "none":
-            asked[name] = None
-            continue
-        if not equals and name not in OF_BOUND:
+    return dict(_asked_bound(text) for text in given)
+
+
+def _asked_bound(text: str) -> tuple[str, float | None]:
+    name, equals, value = text.partition("=")
+    if name not in BOUNDS:
+        raise InputError(f"--bound {one_line(text)}", mend=did_you_mean(name, BOUNDS))
+    if not equals:
+        if name not in OF_BOUND:
             raise InputError(f"--bound {name} cannot be derived", mend=f"write {name}=VALUE")
-        try:
-            asked[name] = float(value) if equals else math.nan
-        except ValueError:
-            raise InputError(
-                f"--bound {one_line(text)}: no number", mend="max_tokens=9000"
-            ) from None
-        if equals and not 0 <= (asked[name] or 0) < math.inf:
-            raise InputError(f"--bound {one_line(text)}: no bound", mend="max_tokens=9000")
-    return asked
+        return name, math.nan
+    if value == "none":
+        return name, None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InputError(f"--bound {one_line(text)}: no number", mend=f"write {name}=9000")
+    return name, number
 
 
 def _input(
@@ -150,13 +154,15 @@ def _of_golden_task(config: Config, run: Recorded) -> str | list[dict[str, str]]
 
 def _read(path: Path) -> str:
     try:
-        raw = path.read_bytes()[: MAX_INPUT_BYTES + 1]
-        text = raw.decode("utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(MAX_INPUT_BYTES + 1)
+        if len(raw) > MAX_INPUT_BYTES:
+            raise InputError(f"more than {MAX_INPUT_BYTES:,} bytes", path=path, mend="shorten it")
+        return raw.decode("utf-8-sig").strip()
     except OSError as refused:
         raise InputError(f"cannot be read: {refused.strerror}", path=path) from None
     except UnicodeDecodeError:
         raise InputError("the file is not UTF-8", path=path) from None
-    return text.strip()
 
 
 def _day_of(run: Recorded, config: Config) -> datetime:

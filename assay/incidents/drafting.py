@@ -60,7 +60,7 @@ def draft_of(
         "category": category and masker.text(category),
         "input": masker.value(said),
     }
-    values |= {name: int(value) if name != "max_seconds" else value
+    values |= {name: int(value) if float(value).is_integer() else value
                for name, value in bounds.values.items()}  # fmt: skip
     if stop_reason not in (None, USUAL_STOP):
         values["expect_stop_reason"] = stop_reason

@@ -73,9 +73,13 @@ def find_run(
     paths = [log] if log is not None else list(_all_logs(config))
     found: Recorded | None = None
     for path in paths:
-        for run in _runs_in(path, run_id, named, standard_input):
-            if found is None or found.is_unfinished or not run.is_unfinished:
-                found = run
+        try:
+            for run in _runs_in(path, run_id, named, standard_input):
+                if found is None or found.is_unfinished or not run.is_unfinished:
+                    found = run
+        except InputError:
+            if log is not None:  # of many logs one may be broken, or rotated away just now
+                raise
     if found is None:
         looked = ", ".join(str(path) for path in paths[-3:]) or "no log"
         raise InputError(

@@ -148,6 +148,41 @@ def test_what_cannot_be_is_refused_before_anything_is_run(
     assert not INTO.exists()
 
 
+def test_somebody_at_a_terminal_is_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only a yes is one."""
+    answers = io.StringIO("\n")
+    monkeypatch.setattr(answers, "isatty", lambda: True, raising=False)
+    answers.buffer = io.BytesIO()  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys, "stdin", answers)
+    asked = desk.add("--repeats", "1")
+    assert asked.exit_code == 3
+    assert "run support:v14 and support:v13, and add it if they differ? [y/N]" in asked.err
+    assert not INTO.exists()
+
+
+def test_bounds_may_be_given_derived_or_left_out(desk: Desk) -> None:
+    """A team knows better what its tasks may cost, and time is its own affair."""
+    options = ["max_seconds", "max_spend_usd=0.015", "max_tokens=none", "max_tool_calls=9"]
+    looked = desk.add("--dry-run", *(word for each in options for word in ("--bound", each)))
+    task = json.loads(looked.out.splitlines()[0])
+    assert "max_tokens" not in task
+    assert (task["max_tool_calls"], task["max_spend_usd"]) == (9, 0.015)
+    assert task["max_seconds"] > 0
+
+
+def test_a_run_of_an_evaluation_brings_its_input_along(desk: Desk) -> None:
+    """Its golden task has it; and its runs are what bounds are taken from."""
+    from tests.carrying_out import carried_out, planned
+
+    for log in Path("logs").iterdir():
+        log.unlink()
+    runs = carried_out(planned(desk.folder, "v14", repeats=1))
+    bad = next(run for run in runs if run.prompt_version == "v14")
+    looked = desk.add("--dry-run", run=bad.run_id, said=None)
+    assert looked.exit_code == 0
+    assert json.loads(looked.out.splitlines()[0])["category"] == bad.category
+
+
 def test_a_run_that_is_nowhere_is_said_with_where_it_was_sought(desk: Desk) -> None:
     """Most often the log is another one."""
     refused = desk.add("--dry-run", run="no-such-run")

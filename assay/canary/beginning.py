@@ -4,6 +4,7 @@ Everything that the watch compares with is fixed here, before the first canary r
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -89,15 +90,7 @@ def begin_canary(
             )
     ids = _prompt_ids(config, prompt)
     threshold = token_threshold(config, ids[config.prompts.active], before=cause.at)
-    said = governor_of(config, os.environ).before_canary(
-        CanaryFacts(
-            canary_id=id_of_canary(prompt.ref, cause.at),
-            version=prompt.ref,
-            prompt_id=ids[prompt.ref],
-            baseline_prompt_id=ids[config.prompts.active],
-            reason=cause.reason,
-        )
-    )
+    governed = _govern(config, prompt, ids, cause)
     done = start_canary(
         config.path,
         Canary(prompt.ref, share),
@@ -107,7 +100,21 @@ def begin_canary(
     if done.changed and done.entry is not None:
         keep = _first_state(config, watched_since(done.entry), threshold)
         done = replace(done, warnings=(*done.warnings, *keep))
-    return replace(done, warnings=(*done.warnings, *said.warnings))
+    return replace(done, warnings=(*done.warnings, *governed))
+
+
+def _govern(
+    config: Config, prompt: PromptVersion, ids: Mapping[str, str], cause: Cause
+) -> tuple[str, ...]:
+    """Tell the governor before the first canary run; its warnings."""
+    facts = CanaryFacts(
+        canary_id=id_of_canary(prompt.ref, cause.at),
+        version=prompt.ref,
+        prompt_id=ids[prompt.ref],
+        baseline_prompt_id=ids[config.prompts.active],
+        reason=cause.reason,
+    )
+    return governor_of(config, os.environ).before_canary(facts).warnings
 
 
 def watched(config: Config, canary: Canary, *, who: str, now: datetime) -> Watched:

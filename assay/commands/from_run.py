@@ -6,6 +6,7 @@ is run or written; standard output is the task and what became of it.
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 from dataclasses import replace
@@ -36,7 +37,7 @@ def golden_add(arguments: argparse.Namespace) -> int:
     draft, similar = drafted(arguments, config, run, versions.good)
     into = arguments.into or arguments.config.parent / "golden" / "incidents.jsonl"
     task = _proved_to_load(draft, into, config)
-    print(line_of(task).decode(), end="")
+    print(_visible(line_of(task).decode().rstrip("\n")))
     _say(_cost(arguments.repeats, run, similar, config))
     if arguments.dry_run:
         print("next: the same without --dry-run")
@@ -81,6 +82,11 @@ def _proved_to_load(draft: Draft, into: Path, config: Config) -> GoldenTask:
     if not book.new:
         raise InputError("this golden task is there already", path=into, mend="nothing is to do")
     return next(iter(book.new.values()))
+
+
+def _visible(line: str) -> str:
+    """A line of JSON that a terminal may print: it holds what a stranger wrote."""
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
 
 
 def _cost(repeats: int, run: Recorded, similar: Similar | None, config: Config) -> str:

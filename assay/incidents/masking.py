@@ -47,6 +47,7 @@ class Masker:
             raise InputError(
                 f"the input has more than {MAX_CHARS:,} characters", mend="shorten it with --input"
             )
+        text = text.encode("utf-8", "replace").decode()  # half a character can be stored nowhere
         parts, at = [], 0
         for sight, replacement in self._chosen(text):
             parts += [text[at : sight.start], self._placeholder(sight, text, replacement)]

@@ -218,5 +218,6 @@ def known_count(value: Any) -> int | None:
 
 
 def first_text(values: Iterable[Any]) -> str | None:
-    """The first that is a text with something in it."""
-    return next((each for each in values if isinstance(each, str) and each.strip()), None)
+    """The first that is a text with something in it, whole characters only."""
+    found = next((each for each in values if isinstance(each, str) and each.strip()), None)
+    return None if found is None else found.encode("utf-8", "replace").decode()

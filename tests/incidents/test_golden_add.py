@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,39 @@ def test_the_input_comes_from_the_log_where_the_log_has_it(desk: Desk) -> None:
         said = desk.captured.readouterr()
         assert json.loads(said.out.splitlines()[0])["input"] == "Where is my bike?"
         assert "note: the run ran support:v14:1, not support:v14:" in said.err
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt_id": 7, "input": "Hi"},
+        {"prompt_id": "support:v14:x", "input": {"a": 1}},
+        {"prompt_id": "support:v14:x", "input": ["a"]},
+        {"prompt_id": "../../etc:passwd:x", "input": "Hi"},
+        {"prompt_id": "support:v14:x", "input": "  "},
+        {"prompt_id": "support:v14:x", "input": "x" * 300_000},
+    ],
+)
+def test_a_strangers_log_is_refused_in_one_sentence(desk: Desk, row: dict[str, Any]) -> None:
+    """What stands in it is not ours."""
+    Path("their.jsonl").write_text(json.dumps({"run_id": "r1", **row}))
+    refused = desk.add("--log", "their.jsonl", "--dry-run", run="r1", said=None)
+    assert refused.exit_code == 2
+    assert "Traceback" not in refused.err
+
+
+def test_what_a_stranger_wrote_is_shown_without_harm(desk: Desk) -> None:
+    """Half characters and control sequences, in any field, and numbers that are none."""
+    nasty = "Hi \ud800 \u009b2J \u202e"
+    row = {
+        "run_id": "r1", "prompt_id": "support:v14:x", "input": nasty, "category": nasty,
+        "total_tokens": "NaN", "spend_usd": -1, "started_at": 3, "tool_calls": [1],
+    }  # fmt: skip
+    Path("their.jsonl").write_text(json.dumps(row))
+    looked = desk.add("--log", "their.jsonl", "--dry-run", run="r1", said=None)
+    assert looked.exit_code == 0
+    assert all(line.isprintable() for line in (looked.out + looked.err).splitlines())
+    assert json.loads(looked.out.splitlines()[0])["input"] == "Hi ? \u009b2J \u202e"
 
 
 def test_a_log_comes_in_by_standard_input(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -343,7 +343,56 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
     )
+    _add_golden_add(actions)
     _add_import(actions)
+
+
+def _add_golden_add(actions: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        actions,
+        "add",
+        runs="from_run:golden_add",
+        says="A golden task out of a production run that went wrong: masked, bounded, and added "
+        "only if the bad version fails it and the good one passes.",
+    )
+    run = command.add_mutually_exclusive_group(required=True)
+    run.add_argument("--from-run", metavar="RUN_ID", help="a run in production's logs or results")
+    run.add_argument("--from-line", metavar="FILE:LINE", help="a run on a line of JSON")
+    command.add_argument(
+        "--log", type=Path, metavar="FILE", help="the log that holds the run; - is standard input"
+    )
+    command.add_argument(
+        "--input", metavar="TEXT", help="what the user said, or @FILE, where the log does not say"
+    )
+    command.add_argument("--bad", metavar="V", help="must fail it (default: what the run ran)")
+    command.add_argument("--good", metavar="V", help="must pass it (default: active or rollback)")
+    command.add_argument("--incident", metavar="TEXT", help="a ticket's number, or a few words")
+    command.add_argument("--category", metavar="NAME", help="kind of traffic (default: the run's)")
+    command.add_argument(
+        "--bound",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="max_seconds: derive that, too; max_tokens=9000: set it; max_tokens=none: drop it",
+    )
+    command.add_argument(
+        "--check",
+        action="append",
+        default=[],
+        metavar="TYPE=VALUE",
+        help="what else a run must show, such as icontains='45 days'",
+    )
+    command.add_argument(
+        "--into", type=Path, metavar="FILE", help="where to (default: golden/incidents.jsonl)"
+    )
+    command.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="runs of each version (default: 5)"
+    )
+    asking = command.add_mutually_exclusive_group()
+    asking.add_argument("--yes", action="store_true", help="do not ask")
+    asking.add_argument("--dry-run", action="store_true", help="run nothing and write nothing")
+    command.add_argument("--force", action="store_true", help="add it although it does not tell")
+    command.add_argument("--reason", metavar="TEXT", help="why; needed with --force")
 
 
 def _add_import(actions: "Commands[argparse.ArgumentParser]") -> None:

@@ -10,9 +10,11 @@ from pydantic_ai.usage import RequestUsage
 from assay.agents.answer import MAX_NAME_CHARS, MAX_TRACED_CALLS
 from assay.agents.protocol import REQUESTED, ToolCall
 from assay.agents.proxy.dialect import Reply
+from assay.agents.proxy.taped import TapedRun
 from assay.budgets import Meter, RequestUse, Stopwatch
 from assay.models.prices import Price
 from assay.records import StopReason
+from assay.store.tape import Unanswered
 
 MAX_TRACED_ARGUMENTS = 10_000
 MAX_TOOLS = 1_000
@@ -56,6 +58,10 @@ class CountedRun:
     meter: Meter
     watch: Stopwatch
     price_of: Callable[[str], Price]
+    taped: TapedRun | None = None
+    """Where its exchanges are kept, or come from; None where nobody keeps a record."""
+    missing: Unanswered | None = None
+    """What a replayed record did not hold, and how that ends the run."""
     stop: StopReason | None = None
     """The budget that was used up first."""
     seen: int = 0

@@ -18,11 +18,14 @@ from assay.store.record import without_secrets
 from assay.store.tape import Request
 
 MAX_PARTS = 5_000
-"""Of a request with more, the hash of the whole is kept."""
+MAX_SETTINGS = 200
+MAX_NAME_CHARS = 40
+"""Of a request beyond them the hash of the whole is kept."""
 MAX_SHOWN_CHARS = 200
 """A longer setting is kept as its hash."""
+MAX_OPENING_PARTS = 50
 MAX_OPENING_CHARS = 50_000
-_MAX_NAME_CHARS = 40
+"""Of each part."""
 _INSTRUCTIONS = ("instructions", "system")
 _CONVERSATION = ("messages", "input")
 _TOOLS = ("tools", "functions")
@@ -44,10 +47,10 @@ class Printer:
         """The print of a request; the first one's conversation is kept as it is."""
         path = self._safe(f"{asked.method} {asked.path}".encode())
         body = parsed(asked.content)
-        if body is None or len(body) > MAX_PARTS:
+        if body is None:
             return {"path": path, "body": _hash(asked.content)}
         parts = [(name, self._text(part)) for name, part in _parts(body)]
-        if len(parts) > MAX_PARTS:
+        if len(parts) > MAX_PARTS or _has_odd_settings(body):
             return {"path": path, "body": _hash(self._text(body).encode())}
         own = body.keys() - {*_INSTRUCTIONS, *_CONVERSATION, *_TOOLS}
         return {
@@ -62,7 +65,7 @@ class Printer:
         if self._has_opened:
             return {}
         self._has_opened = True
-        return {"opening": [text[:MAX_OPENING_CHARS] for _, text in parts[:MAX_SHOWN_CHARS]]}
+        return {"opening": [text[:MAX_OPENING_CHARS] for _, text in parts[:MAX_OPENING_PARTS]]}
 
     def _setting(self, value: Any) -> str:
         """As text: JSON knows numbers that no file format takes."""
@@ -74,6 +77,10 @@ class Printer:
 
     def _safe(self, text: bytes) -> str:
         return without_secrets(text, self._secrets).decode("utf-8", "replace")
+
+
+def _has_odd_settings(body: Json) -> bool:
+    return len(body) > MAX_SETTINGS or any(len(name) > MAX_NAME_CHARS for name in body)
 
 
 def _parts(body: Json) -> Iterator[tuple[str, Any]]:
@@ -92,7 +99,7 @@ def _name(key: str, part: Any) -> str:
     """`user-message` where a role is said, else its type such as `function_call_output`."""
     role, kind = text_of(within(part, "role")), text_of(within(part, "type"))
     name = f"{role}-message" if role else kind or key
-    return _NO_NAME.sub("_", name)[:_MAX_NAME_CHARS]
+    return _NO_NAME.sub("_", name)[:MAX_NAME_CHARS]
 
 
 def _hash(text: bytes) -> str:

@@ -245,18 +245,37 @@ async def test_what_the_provider_refused_and_what_is_no_generation_is_replayed_t
     assert got[4:] == got[:4]
 
 
-async def test_what_was_lost_is_lost_again(shop: Shop, record: Recorded, varied: Varied) -> None:
-    """A stream that broke off has used nobody knows what, and still has in the replay."""
-    varied.turns = [Turn(text="a b c", fault="cut")]
+@pytest.mark.parametrize(
+    ("fault", "stream", "steps", "tokens"), [("cut", True, 2, None), ("reset", False, 1, 134)]
+)
+async def test_what_was_lost_is_lost_again(
+    record: Recorded, varied: Varied, fault: Any, stream: bool, steps: int, tokens: int | None
+) -> None:
+    """A stream that broke off has used nobody knows what; who was not reached has used nothing."""
+    varied.turns = [Turn(text="a b c", fault=fault)]
 
     async def does(client: Client) -> AgentResult:
         with suppress(aiohttp.ClientError):
-            await client.post(**CHAT, stream=True)
-        await client.post(**CHAT)
+            await client.post(**CHAT, stream=stream)
+        await client.post(messages=[*HI, *HI])
         return finished()
 
     first = await record.run(does)
-    assert (first.steps, first.total_tokens) == (2, None)
+    assert (first.stop_reason, first.steps, first.total_tokens) == ("finish", steps, tokens)
+    assert figures(await record.replay(does)) == figures(first)
+
+
+async def test_a_provider_that_failed_fails_again(record: Recorded, varied: Varied) -> None:
+    """In the same words, and for the same reason the infrastructure's doing."""
+    varied.turns = [Turn(fault="reset"), Turn(status=503)]
+
+    async def does(client: Client) -> AgentResult:
+        statuses = [(await client.post(**CHAT)).status for _ in range(2)]
+        assert statuses == [502, 503]
+        return AgentResult(output=None, stop_reason="agent_error", latency_s=0.1)
+
+    first = await record.run(does)
+    assert first.stop_reason == "infra_error"
     assert figures(await record.replay(does)) == figures(first)
 
 

@@ -68,6 +68,8 @@ class Exchange:
     _place: Place = NO_PLACE
     _hides: bool = False
     """Whether the agent must not see what we have asked for in its name."""
+    _lost: str = "no answer"
+    """What broke the answer."""
     _was_sent: bool = False
     _was_counted: bool = False
 
@@ -165,6 +167,9 @@ class Exchange:
         except (ModelHTTPError, aiohttp.ClientError, OSError, Unanswered):
             self._was_sent = False
             raise
+        except Lost as lost:
+            self._was_sent = lost.was_sent
+            raise
         if content is None:
             raise TooLong
         return Got(answer, self.responder.safe(content), parsed(content) or {})
@@ -205,8 +210,11 @@ class Exchange:
     def _lose(self) -> None:
         """The answer did not come in whole: what it has used is unknown."""
         self.run.count_lost(self._place, self._model)
+        self._keep_lost(was_sent=True)
+
+    def _keep_lost(self, *, was_sent: bool) -> None:
         if self.run.taped is not None:
-            self.run.taped.keep_lost(self._request)
+            self.run.taped.keep_lost(self._request, self._lost, was_sent=was_sent)
 
     def _keep(self, answer: Answer, content: bytes) -> None:
         if self.run.taped is not None:
@@ -229,7 +237,10 @@ class Exchange:
     def _failed(self, error: Exception) -> web.Response:
         """An answer that did not come, or not to its end."""
         if not self._was_counted:  # else only what comes after the end was lost
-            words = f"no whole answer ({type(error).__name__})"  # its own words hold the address
-            self.run.fail(words, counts=self.counts)
+            # its own words hold the address
+            self._lost = error.name if isinstance(error, Lost) else type(error).__name__
+            self.run.fail(f"no whole answer ({self._lost})", counts=self.counts)
+            if not (self._was_sent and self.counts):
+                self._keep_lost(was_sent=False)
         words = "the provider does not answer, or not to the end"
         return error_response(self.dialect, 502, "provider_unreachable", words)

@@ -19,7 +19,16 @@ from assay.store.tape import Exchange, Request, Tape
 
 
 class Lost(Exception):
-    """When it was recorded the answer did not come, or not to its end."""
+    """When it was recorded the answer did not come, or not to its end.
+
+    Args:
+        name: Of what broke it.
+        was_sent: Whether it may have used something, nobody knows what.
+    """
+
+    def __init__(self, name: str, *, was_sent: bool) -> None:
+        super().__init__(name)
+        self.name, self.was_sent = name, was_sent
 
 
 class Kept(BaseModel):
@@ -30,8 +39,10 @@ class Kept(BaseModel):
     text: str | None = None
     base64: str | None = None
     """What is no text."""
-    lost: bool = False
-    """It did not come: what it used is unknown."""
+    lost: str | None = None
+    """What broke it, where it did not come."""
+    was_sent: bool = True
+    """Whether what did not come may have used something."""
 
     @classmethod
     def of(cls, answer: Answer, content: bytes) -> "Kept":
@@ -77,8 +88,8 @@ class TapedRun:
         if (exchange := self._tape.find(request)) is None:
             return None
         kept = Kept.model_validate_json(exchange.message)
-        if kept.lost:
-            raise Lost
+        if kept.lost is not None:
+            raise Lost(kept.lost, was_sent=kept.was_sent)
         return Answer(
             status=kept.status,
             headers={"Content-Type": kept.content_type},
@@ -91,9 +102,9 @@ class TapedRun:
         kept = Kept.of(answer, without_secrets(content, self._secrets))
         self._record(request, kept, attempts=attempts)
 
-    def keep_lost(self, request: Request) -> None:
+    def keep_lost(self, request: Request, name: str, *, was_sent: bool) -> None:
         """Keep that nothing was, or not to its end."""
-        self._record(request, Kept(lost=True), attempts=1)
+        self._record(request, Kept(lost=name, was_sent=was_sent), attempts=1)
 
     def _record(self, request: Request, kept: Kept, *, attempts: int) -> None:
         if self._kept_bytes > MAX_RUN_BYTES:

@@ -16,7 +16,7 @@ from assay.records import RunKey
 from assay.store.journal import Journal
 from assay.store.record import RecordedRun
 from assay.store.replay import RecordedTape
-from assay.store.tape import Tape
+from assay.store.tape import Exchange, Tape
 from tests.fakes.provider import Provider, Turn
 from tests.fakes.proxied import KEY, Client, Does, Got, Shop, finished
 from tests.fakes.workshop import PROMPT, Workshop
@@ -61,6 +61,8 @@ class Recorded:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._tapes: list[Tape] = []
+        self.interrupted: list[Exchange] = []
+        """What an attempt that was killed had asked."""
         self.result: AgentResult | None = None
 
     async def run(self, does: Does, **rest: Any) -> AgentResult:
@@ -74,16 +76,20 @@ class Recorded:
         return result
 
     def _new_tape(self, journal: Journal) -> Tape:
-        self._tapes.append(Tape(RUN.run_id, (), journal, keeps_requests=True))
+        self._tapes.append(Tape(RUN.run_id, self.interrupted, journal, keeps_requests=True))
         return self._tapes[-1]
 
     def _tape_of_record(self, journal: Journal) -> Tape:
         return RecordedTape(RUN, self.kept, journal)
 
     @property
+    def exchanges(self) -> list[Exchange]:
+        return self._tapes[-1].exchanges
+
+    @property
     def kept(self) -> RecordedRun:
         assert self.result is not None
-        lines = [each.as_line() for each in self._tapes[-1].exchanges]
+        lines = [each.as_line() for each in self.exchanges]
         return RecordedRun(
             run_id=RUN.run_id,
             prompt_id=RUN.prompt_id,
@@ -98,7 +104,7 @@ class Recorded:
     @property
     def prints(self) -> list[str]:
         """What was asked, in no order."""
-        requests = [dict(each.request or {}) for each in self._tapes[-1].exchanges]
+        requests = [dict(each.request or {}) for each in self.exchanges]
         for request in requests:
             request.pop("opening", None)
         return sorted(json.dumps(request) for request in requests)
@@ -315,6 +321,20 @@ async def test_a_run_that_is_not_in_the_record_is_not_made(shop: Shop) -> None:
     )
     assert result.stop_reason == "infra_error"
     assert (result.error or "").startswith("not in the record: ")
+
+
+async def test_a_run_that_was_cut_off_is_recorded_from_its_new_start(record: Recorded) -> None:
+    """It is made anew: what the killed attempt asked is no part of it."""
+
+    async def does(client: Client) -> AgentResult:
+        await client.post(**CHAT)
+        return finished()
+
+    await record.run(does)
+    record.interrupted = list(record.exchanges)
+    first = await record.run(does)
+    assert len(record.exchanges) == 1
+    assert figures(await record.replay(does)) == figures(first)
 
 
 async def test_a_run_that_was_out_of_time_is_again(record: Recorded) -> None:

@@ -178,7 +178,6 @@ class ProxiedAgent:
 
     async def _run(self, order: Order, tape: Tape) -> AgentResult:
         counted = CountedRun(
-            run_id=order.scope.key.run_id,
             prompt=system_prompt(order.prompt),
             injects=self._injects,
             meter=Meter(self._budgets, ToolPolicy()),

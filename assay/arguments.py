@@ -94,7 +94,8 @@ def _add_record(command: argparse.ArgumentParser) -> None:
         "--replay",
         choices=("tools", "all"),
         help="let a record answer what tools are asked; with all, what the model is asked, too: "
-        "without a network, at no cost, and nothing is switched",
+        "without a network, at no cost, and nothing is switched; an agent of your own behind "
+        "agent.proxy runs all the same, with its tools",
     )
     command.add_argument(
         "--record-of",

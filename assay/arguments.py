@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     _add_nightly(commands)
     _add_plan(commands)
     _add_compare(commands)
+    _add_explain(commands)
     _add_selftest(commands)
     _add_switching(commands)
     _add_canary(commands)
@@ -83,6 +84,25 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+    _add_record(command)
+
+
+def _add_record(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--record", action="store_true", help="keep every exchange with the model and the tools"
+    )
+    command.add_argument(
+        "--replay",
+        choices=("tools", "all"),
+        help="let a record answer what tools are asked; with all, what the model is asked, too: "
+        "without a network, at no cost, and nothing is switched; an agent of your own behind "
+        "agent.proxy runs all the same, with its tools",
+    )
+    command.add_argument(
+        "--record-of",
+        metavar="ID",
+        help="the evaluation whose record answers (default: the newest that will do)",
+    )
 
 
 def _add_nightly(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -157,6 +177,37 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_explain(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "explain",
+        runs="explaining:explain",
+        says="Why tokens, tool calls and spend changed: the prompt, the traffic mix, the model "
+        "or tools; exit code 3 where the runs cannot tell.",
+    )
+    side = "a prompt (v13, support:v13), a time, a range START/END in ISO 8601, or a file of runs"
+    command.add_argument("--before", metavar="A", help=f"{side}; of a time, what ran before it")
+    command.add_argument("--after", metavar="B", help="the same; of a time, what ran from it on")
+    command.add_argument("--split-at", metavar="TIME", help="before and after this time")
+    command.add_argument(
+        "--runs",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: "
+        "rollout.canary.run_log)",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which of the log's columns is ours, such as category=intent; others are guessed",
+    )
+    command.add_argument("--seed", type=int, default=20261120, metavar="N", help="of resampling")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it as JSON; - prints it")
+
+
 def _add_selftest(commands: "Commands[argparse.ArgumentParser]") -> None:
     command = _command(
         commands,
@@ -202,6 +253,18 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Go back to prompts.rollback at once.",
     )
     rollback.add_argument("--reason", metavar="TEXT", help="for the history")
+    freeze = _command(
+        commands,
+        "freeze",
+        runs="freezing:freeze",
+        says="The kill switch (rollout.frozen): production keeps to the last good version, "
+        "without a canary, and nothing is promoted.",
+    )
+    freeze.add_argument("--reason", metavar="TEXT", help="for the history")
+    unfreeze = _command(
+        commands, "unfreeze", runs="freezing:unfreeze", says="Take the kill switch back."
+    )
+    unfreeze.add_argument("--reason", metavar="TEXT", help="for the history; needed")
 
 
 def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -293,10 +356,27 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
     history = _command(
         commands,
         "history",
-        runs="reading:history",
+        runs="auditing:history",
         says="Who switched what, when, why, on which evidence.",
     )
-    history.add_argument("--json", action="store_true", help="the lines as they are kept")
+    history.add_argument(
+        "action",
+        nargs="?",
+        choices=("verify", "merge"),
+        help="verify: was a line changed, removed, inserted or moved? exit code 3 if so; "
+        "merge: accept the lines of two branches that were merged",
+    )
+    history.add_argument("--at", metavar="TIME", help="what was in production then, in ISO 8601")
+    history.add_argument(
+        "--head", metavar="HASH", help="verify: that nothing was cut off since this was the head"
+    )
+    history.add_argument(
+        "--evidence",
+        action="store_true",
+        help="verify: that the runs which each switch was decided on are still the same",
+    )
+    history.add_argument("--reason", metavar="TEXT", help="merge: for the history")
+    history.add_argument("--json", action="store_true", help="as JSON; the lines as they are kept")
     show = _command(
         commands, "show", runs="reading:show", says="The decision of an evaluation, again."
     )
@@ -310,6 +390,86 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
     )
+    _add_golden_add(actions)
+    _add_import(actions)
+
+
+def _add_golden_add(actions: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        actions,
+        "add",
+        runs="from_run:golden_add",
+        says="A golden task out of a production run that went wrong: masked, bounded, and added "
+        "only if the bad version fails it and the good one passes.",
+    )
+    run = command.add_mutually_exclusive_group(required=True)
+    run.add_argument("--from-run", metavar="RUN_ID", help="a run in production's logs or results")
+    run.add_argument("--from-line", metavar="FILE:LINE", help="a run on a line of JSON")
+    command.add_argument(
+        "--log", type=Path, metavar="FILE", help="the log that holds the run; - is standard input"
+    )
+    command.add_argument(
+        "--input", metavar="TEXT", help="what the user said, or @FILE, where the log does not say"
+    )
+    command.add_argument("--bad", metavar="V", help="must fail it (default: what the run ran)")
+    command.add_argument("--good", metavar="V", help="must pass it (default: active or rollback)")
+    command.add_argument("--incident", metavar="TEXT", help="a ticket's number, or a few words")
+    command.add_argument("--category", metavar="NAME", help="kind of traffic (default: the run's)")
+    command.add_argument(
+        "--bound",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="max_seconds: derive that, too; max_tokens=9000: set it; max_tokens=none: drop it",
+    )
+    command.add_argument(
+        "--check",
+        action="append",
+        default=[],
+        metavar="TYPE=VALUE",
+        help="what else a run must show, such as icontains='45 days'",
+    )
+    command.add_argument(
+        "--into", type=Path, metavar="FILE", help="where to (default: golden/incidents.jsonl)"
+    )
+    command.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="runs of each version (default: 5)"
+    )
+    asking = command.add_mutually_exclusive_group()
+    asking.add_argument("--yes", action="store_true", help="do not ask")
+    asking.add_argument("--dry-run", action="store_true", help="run nothing and write nothing")
+    command.add_argument("--force", action="store_true", help="add it although it does not tell")
+    command.add_argument("--reason", metavar="TEXT", help="why; needed with --force")
+
+
+def _add_import(actions: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        actions,
+        "import",
+        runs="importing:golden_import",
+        says="Golden tasks out of promptfoo's tests, CSV, JSON lines and chat logs; what cannot "
+        "be carried over is listed with its line.",
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help=".yaml, .json, .jsonl or .csv")
+    command.add_argument(
+        "--into", type=Path, metavar="FILE", help="where to (default: golden/, named after FILE)"
+    )
+    command.add_argument("--append", action="store_true", help="add what is new to a file")
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which column or variable is ours, such as input=question; others are guessed",
+    )
+    command.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="DIR",
+        help="keep the instructions of promptfoo's prompts as versions, such as prompts/support",
+    )
+    command.add_argument("--dry-run", action="store_true", help="write nothing")
+    command.add_argument("--json", action="store_true", help="as JSON, with all that is left out")
 
 
 def _add_alerts(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -4,6 +4,7 @@ They are read and rewritten without the rest of the file having to make sense, s
 typo in a gate cannot stand in the way of a rollback.
 """
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.errors import InputError
+from assay.prompts.settings import parse_settings
 from assay.yaml_document import NULL_TAG, NUMBER_TAGS, STRING_TAG
 from assay.yaml_scalars import Scalar, Value, find_scalars, rewrite_scalars
 
@@ -62,6 +64,8 @@ class Says(NamedTuple):
     pointers: Pointers
     canary: Canary | None
     """None where `rollout.canary` is missing or cannot be read."""
+    frozen: bool | None = None
+    """What `rollout.frozen` says; None where it cannot be read."""
 
 
 class Snapshot(NamedTuple):
@@ -93,10 +97,12 @@ class PointerFile:
     @property
     def says(self) -> Says:
         """What it sends to production; a canary that is not readable stands in no switch's way."""
-        try:
-            return Says(self.snapshot.pointers, self.canary)
-        except InputError:
-            return Says(self.snapshot.pointers, None)
+        canary, frozen = None, None
+        with contextlib.suppress(InputError):
+            canary = self.canary
+        with contextlib.suppress(InputError):
+            frozen = is_frozen(self.raw, self.path)
+        return Says(self.snapshot.pointers, canary, frozen)
 
     @property
     def canary(self) -> Canary:
@@ -199,6 +205,15 @@ def _share(scalar: Scalar, path: Path) -> float:
             line=scalar.line,
             mend="write plain digits, such as 0.05",
         ) from None
+
+
+def is_frozen(raw: bytes, path: Path) -> bool:
+    """What `rollout.frozen` says, as production reads it.
+
+    Raises:
+        InputError: Production could not read the file.
+    """
+    return parse_settings(raw, path).frozen
 
 
 def sha256_hex(raw: bytes) -> str:

@@ -22,6 +22,7 @@ from assay.errors import InputError
 
 STRING_TAG = "tag:yaml.org,2002:str"
 NULL_TAG = "tag:yaml.org,2002:null"
+BOOL_TAG = "tag:yaml.org,2002:bool"
 NUMBER_TAGS = ("tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
 _RESOLVER = yaml.resolver.Resolver()
 _BOM = b"\xef\xbb\xbf"

@@ -13,10 +13,15 @@ from pathlib import Path
 from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent
 
 from assay.errors import InputError
-from assay.yaml_document import NULL_TAG, NUMBER_TAGS, STRING_TAG, YamlDocument, tag_of
+from assay.yaml_document import BOOL_TAG, NULL_TAG, NUMBER_TAGS, STRING_TAG, YamlDocument, tag_of
 
-Value = str | float | None
-_KINDS = {STRING_TAG: "a string", NULL_TAG: "null", NUMBER_TAGS[0]: "a number"}
+Value = str | float | bool | None
+_KINDS = {
+    STRING_TAG: "a string",
+    NULL_TAG: "null",
+    NUMBER_TAGS[0]: "a number",
+    BOOL_TAG: "true or false",
+}
 """What may stand at a key, in words."""
 
 
@@ -130,6 +135,8 @@ def _plain(value: Value) -> str:
     """As it is written without quotes; never with an exponent, which YAML 1.1 reads as text."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return str(value).lower()
     return "null" if value is None else format(Decimal(repr(value)), "f")
 
 

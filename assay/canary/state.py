@@ -95,7 +95,12 @@ class CanaryState(BaseModel):
 def canary_id(beginning: Entry) -> str:
     """`20261125-043628-support-v14`: when a canary began, and of what."""
     version = beginning.canary.after.version if beginning.canary else None
-    return f"{beginning.cause.at:%Y%m%d-%H%M%S}-{str(version).replace(':', '-')}"
+    return id_of_canary(str(version), beginning.cause.at)
+
+
+def id_of_canary(version: str, at: datetime) -> str:
+    """The id of a canary that begins then."""
+    return f"{at:%Y%m%d-%H%M%S}-{version.replace(':', '-')}"
 
 
 def read_state(results: Path, name: str) -> CanaryState | None:
@@ -112,6 +117,25 @@ def last_state(results: Path, changes: Sequence[Entry]) -> CanaryState | None:
     """That of the canary that was begun last."""
     starts = [entry for entry in changes if entry.cause.action == CANARY_START]
     return read_state(results, canary_id(starts[-1])) if starts else None
+
+
+def as_evidence(state: CanaryState) -> bytes:
+    """What a look saw, as it is kept and hashed when it ends the canary."""
+    return f"{state.model_copy(update={'told': False}).model_dump_json(indent=2)}\n".encode()
+
+
+def write_evidence(results: Path, state: CanaryState) -> None:
+    """Keep for good what ended a canary; a file that is there already stays.
+
+    Raises:
+        OSError: It cannot be written.
+        CannotEvaluate: Its folder is locked by somebody else.
+    """
+    path = _path(results, state.canary_id).with_name("evidence.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with folder_lock(path.parent):
+        if not path.exists():
+            replace_file(path, as_evidence(state))
 
 
 def write_state(results: Path, state: CanaryState) -> None:

@@ -45,6 +45,7 @@ def start(arguments: argparse.Namespace) -> int:
         reason=arguments.reason or f"evaluation {arguments.evaluation} said promote",
         evaluation_id=evidence.folder.evaluation_id if evidence else None,
         evidence_sha256=evidence.folder.evidence_sha256() if evidence else None,
+        overrides=evidence.overrides if evidence else ("force",),
     )
     share = _share(config, arguments.share)
     say(begin_canary(config, prompt, share, cause=cause, evidence=evidence))
@@ -80,17 +81,20 @@ def _look(path: Path) -> str:
     """One look, told to whoever sits here and to the receivers of alerts."""
     from assay.alerts.sending import send_alerts
     from assay.canary.alarm import alert_of
+    from assay.canary.governed import tell_governor
     from assay.canary.looking import look, mark_told
     from assay.canary.page import canary_page
 
     config = load_config(path, os.environ)
     found = look(config, who=whoami(), now=datetime.now(UTC))
-    for warning in found.warnings:
+    governor = tell_governor(config, found, os.environ)
+    for warning in (*found.warnings, *governor.warnings):
         print(f"warning: {warning}", file=sys.stderr)
     if found.state is None:
         print(found.reason)
         return found.outcome
     Screen(highlight=False).print(canary_page(found.state))
+    print(*governor.lines, sep="\n", end="\n" if governor.lines else "")
     if found.must_tell:
         sent = asyncio.run(send_alerts(alert_of(found), config.alerts, environ=os.environ))
         for delivery in sent:

@@ -66,9 +66,10 @@ async def _serve(gathering: Gathering, log: RunLog, token: str | None, host: str
         site = web.TCPSite(runner, host, port)
         try:
             await site.start()
-        except OSError as refused:
+        except (OSError, OverflowError) as refused:
+            why = getattr(refused, "strerror", None) or refused
             raise CannotEvaluate(
-                f"cannot listen on {host}:{port}: {refused.strerror}", mend="give another --port"
+                f"cannot listen on {host}:{port}: {why}", mend="give another --port"
             ) from None
         address = runner.addresses[0]
         print(f"listening on http://{address[0]}:{address[1]}/v1/traces", flush=True)

@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(commands)
     _add_switching(commands)
     _add_canary(commands)
+    _add_monitor(commands)
     _add_reading(commands)
     _add_alerts(commands)
     _add_server(commands)
@@ -298,6 +299,51 @@ def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
     often.add_argument(
         "--every", type=float, default=60.0, metavar="SECONDS", help="look so often (default: 60)"
     )
+    _add_listen(actions)
+
+
+def _add_listen(actions: "Commands[argparse.ArgumentParser]") -> None:
+    listen = _command(
+        actions,
+        "listen",
+        runs="listening:listen",
+        says="Take OpenTelemetry traces (OTLP over HTTP), and write the runs in them to a run log.",
+    )
+    listen.add_argument("--host", default="127.0.0.1", help="to bind (default: 127.0.0.1)")
+    listen.add_argument("--port", type=int, default=4318, metavar="N", help="default: 4318")
+    listen.add_argument(
+        "--into", type=Path, default=Path("logs"), metavar="FOLDER", help="default: logs"
+    )
+    listen.add_argument(
+        "--settle",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="write a run when nothing came for it for so long (default: 10)",
+    )
+    listen.add_argument(
+        "--unfinished-after",
+        type=float,
+        metavar="SECONDS",
+        help="the same of a run whose own span has not come (default: 300, or twice "
+        "budgets.max_seconds)",
+    )
+
+
+def _add_monitor(commands: "Commands[argparse.ArgumentParser]") -> None:
+    monitor = _command(
+        commands,
+        "monitor",
+        runs="monitoring:monitor",
+        says="Spend, tool calls, tokens and latency of production's runs, by hour and prompt; "
+        "limits and token spikes.",
+    )
+    often = monitor.add_mutually_exclusive_group()
+    often.add_argument("--once", action="store_true", help="look once; exit code 3 on a breach")
+    often.add_argument(
+        "--every", type=float, default=60.0, metavar="SECONDS", help="look so often (default: 60)"
+    )
+    monitor.add_argument("--json", action="store_true", help="one line of JSON for each look")
 
 
 def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -11,6 +11,7 @@ from assay.fault_sections import ToolFaults
 from assay.gates import Gates
 from assay.golden_section import GoldenSection
 from assay.judge_section import JudgeSection
+from assay.monitor_section import MonitorSection
 from assay.onceonly_section import OnceOnlySection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
@@ -237,6 +238,8 @@ class Rollout(Section):
     nothing is promoted, and `assay rollback` goes on working."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
+    monitors: MonitorSection = MonitorSection()
+    """What production may use."""
 
 
 class ConfigFile(Section):

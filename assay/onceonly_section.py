@@ -9,8 +9,6 @@ from assay.endpoints import is_http_url
 from assay.validation import Section, Text, refusal
 from assay.variables import VariableName
 
-Amount = Annotated[float, Field(gt=0)]
-
 
 class OnceOnlySection(Section):
     """OnceOnly beside a canary: its policy, its metrics, its kill switch."""
@@ -29,10 +27,6 @@ class OnceOnlySection(Section):
     """Seconds for all that is asked at one look; nothing waits longer."""
     disable_on_alarm: bool = False
     """Whether a canary's alarm disables the agent altogether: every version of it."""
-    max_actions_per_hour: Count | None = None
-    """Limit of the policy; empty leaves it as it is."""
-    max_spend_usd_per_day: Amount | None = None
-    """Limit of the policy; empty leaves it as it is."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls a day, by tool; those of `agent.max_calls_per_tool` are of one run, and not sent."""
 

@@ -54,10 +54,12 @@ def configured(shop: Shop, service: FakeOnceOnly, **keys: Any) -> Shop:
         "enabled": True,
         "agent_id": "support",
         "base_url": service.base_url,
-        "max_actions_per_hour": 200,
         **keys,
     }
     before = shop.path.read_text().partition("onceonly:")[0].partition("agent:")[0]
+    if "monitors:" not in before:
+        limits = "  monitors: {max_actions_per_hour: 200}\n"
+        before = before.replace("rollout:\n", f"rollout:\n{limits}")
     agent = {"allowed_tools": ["kb.search"], "max_calls_per_tool": {"kb.search": 2}}
     shop.path.write_text(f"{before}agent: {json.dumps(agent)}\nonceonly: {json.dumps(section)}\n")
     return shop

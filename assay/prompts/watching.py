@@ -1,9 +1,9 @@
 """Whether a file has changed, and is whole: what keeps half-written ones from being read.
 
 A file is read when it has lain still: nothing happened to it for a while by its own time, or
-by the looks at it (clocks of file servers differ); and only if it is the same before and after the read.
-So one that is rewritten in place is read when its writer has done. One that is young is read
-again and again: two writes within one tick of the file system's clock look alike.
+by the looks at it (clocks of file servers differ); and only if it is the same before and after
+the read. So one that is rewritten in place is read when its writer has done. One that is young
+is read again and again: two writes within one tick of the file system's clock look alike.
 """
 
 import os

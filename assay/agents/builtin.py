@@ -202,7 +202,7 @@ class _Run:
         settings = self.settings_now()
         request = self.printer.of(messages, settings) if self.tape.keeps_requests else None
         if (exchange := self.tape.answer(step=step, call=None, request=request)) is not None:
-            self.attempts = max(self.attempts, exchange.attempts)
+            self.count_try(exchange.attempts)
             return _RESPONSE.validate_json(exchange.message)
         try:
             response, attempts = await request_with_retries(
@@ -213,16 +213,19 @@ class _Run:
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
                 upstream=replace(self.upstream, tokens=self.tokens_ahead(messages)),
+                on_try=self.count_try,
             )
             kept = _RESPONSE.dump_json(response)  # half characters cannot be written
         except Exception as error:  # the outside world's failure is data
             if not isinstance(error, ModelAPIError) and not is_infrastructure(error):
                 self.meter.count_request(RequestUse())  # answered, at a cost that nobody knows
             raise ModelFailed(error) from error
-        self.attempts = max(self.attempts, attempts)
         self.conversation_tokens = response.usage.total_tokens
         self.keep(step, None, kept, request, attempts=attempts)
         return response
+
+    def count_try(self, number: int) -> None:
+        self.attempts = max(self.attempts, number)
 
     async def make_calls(
         self, wanted: Sequence[ToolCallPart], *, step: int

@@ -49,6 +49,7 @@ async def request_with_retries(
     waiting: Waiting,
     backoff: Backoff = BACKOFF,
     upstream: Upstream = Upstream(),  # noqa: B008 - frozen
+    on_try: Callable[[int], object] = int,
 ) -> tuple[ModelResponse, int]:
     """Ask a model, and ask again while the failure may pass.
 
@@ -62,6 +63,7 @@ async def request_with_retries(
         waiting: Entered around each pause.
         backoff: How long to pause.
         upstream: How the model is to be asked.
+        on_try: Told the number of each request before it is made, from 1.
 
     Returns:
         The response, and the number of requests that were made for it.
@@ -75,6 +77,7 @@ async def request_with_retries(
         waiting=waiting,
         backoff=backoff,
         upstream=upstream,
+        on_try=on_try,
     )
 
 
@@ -85,11 +88,13 @@ async def with_retries(
     waiting: Waiting,
     backoff: Backoff = BACKOFF,
     upstream: Upstream = Upstream(),  # noqa: B008 - frozen
+    on_try: Callable[[int], object] = int,
 ) -> tuple[Answer, int]:
     """The same for any request, which raises what a model would."""
     tries = excused = 0
     while True:
         tries += 1
+        on_try(tries)
         try:
             return await _once(ask, upstream, waiting), tries
         except Exception as error:

@@ -336,6 +336,7 @@ async def test_what_remains_is_the_infrastructures(shop: Shop, told: Told, said:
 
     result = await shop.run(does, attempts=2)
     assert (result.stop_reason, len(shop.provider.asked)) == ("infra_error", 3)
+    assert result.attempts == 2
     assert result.error is not None
     assert result.error.startswith("the provider: HTTP 503")
     assert result.error.endswith("I crashed")

@@ -149,6 +149,10 @@ class CountedRun:
             stop = stop or self.meter.used_up()
         self.stop = self.stop or stop
 
+    def count_try(self, number: int) -> None:
+        """A request is made for the n-th time."""
+        self.attempts = max(self.attempts, number)
+
     def fail(self, words: str, *, counts: bool = True) -> None:
         """One request failed, which was the provider's doing."""
         self.failures += 1

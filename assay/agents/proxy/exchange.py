@@ -119,9 +119,10 @@ class Exchange:
                     attempts=self.max_attempts,
                     waiting=self.run.watch.waiting,
                     upstream=self._upstream(asked),
+                    on_try=self.run.count_try,
                 )
                 self._tries = max(self._tries, got.answer.attempts)
-                self.run.attempts = max(self.run.attempts, self._tries)
+                self.run.count_try(self._tries)
                 if got.content is None:
                     return await self._streamed(got.answer)
             except Refused as refused:

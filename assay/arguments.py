@@ -247,10 +247,22 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
     history = _command(
         commands,
         "history",
-        runs="reading:history",
+        runs="auditing:history",
         says="Who switched what, when, why, on which evidence.",
     )
-    history.add_argument("--json", action="store_true", help="the lines as they are kept")
+    history.add_argument(
+        "action",
+        nargs="?",
+        choices=("verify", "merge"),
+        help="verify: was a line changed, removed, inserted or moved? exit code 3 if so; "
+        "merge: accept the lines of two branches that were merged",
+    )
+    history.add_argument("--at", metavar="TIME", help="what was in production then, in ISO 8601")
+    history.add_argument(
+        "--head", metavar="HASH", help="verify: that nothing was cut off since this was the head"
+    )
+    history.add_argument("--reason", metavar="TEXT", help="merge: for the history")
+    history.add_argument("--json", action="store_true", help="as JSON; the lines as they are kept")
     show = _command(
         commands, "show", runs="reading:show", says="The decision of an evaluation, again."
     )

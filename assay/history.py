@@ -1,7 +1,9 @@
 """`history.jsonl` beside `assay.yaml`: who switched what, when, why, on which evidence.
 
-Append-only and committed, one JSON object a line. A broken line (a torn write, a merge
-conflict) is skipped with a warning: history informs a rollback and must never block one.
+Append-only and committed, one JSON object a line, hash-chained when it is appended
+(`assay.chain`). A broken line (a torn write, a merge conflict) is skipped with a warning, and
+a broken chain is `assay history verify`'s to find: history informs a rollback and must never
+block one.
 """
 
 import contextlib
@@ -15,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from assay.chain import COVERS, MERGE
+from assay.errors import CannotEvaluate
 from assay.pointers import Canary, Pointers, Says
 
 SCHEMA_VERSION = 1
@@ -22,6 +26,8 @@ PROMOTE, FORCE, ROLLBACK = "promote", "force", "rollback"
 """Actions: decided by an evaluation; promoted by hand, without one; taken back."""
 CANARY_START, CANARY_STOP, CANARY_ALARM = "canary_start", "canary_stop", "canary_alarm"
 """Actions on the canary: begun; ended, by hand or by its budget; taken back, being worse."""
+FREEZE, UNFREEZE = "freeze", "unfreeze"
+"""Actions on `rollout.frozen`: production keeps to the last good version, and no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,8 @@ class Cause:
     """Of what the decision was computed from."""
     approved_by: str | None = None
     """Who approved it, where `rollout.approval` asks for that."""
+    overrides: tuple[str, ...] = ()
+    """What was passed over, such as `force` or `allow_different=model`; the reason says why."""
 
 
 class CanaryChange(NamedTuple):
@@ -52,7 +60,7 @@ class CanaryChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One switch, as history keeps it; or one change of the canary, which switches nothing."""
+    """One switch, as history keeps it; or what switches nothing: a canary, a freeze, a merge."""
 
     cause: Cause
     config: str
@@ -62,17 +70,30 @@ class Entry:
     config_sha256_before: str
     config_sha256_after: str
     canary: CanaryChange | None = None
-    """None for a switch."""
+    """None where it is not about a canary."""
+    frozen: bool | None = None
+    """What `rollout.frozen` says after it; None where it is not about that."""
+    covers_sha256: str | None = None
+    """Of a merge: the hash of all the lines above, which it accepts as they are."""
+    kept: bytes = field(default=b"", compare=False, repr=False)
+    """The line as it was read, with its hashes."""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is about the pointers."""
+        return self.canary is None and self.frozen is None and self.cause.action != MERGE
 
     def led_to(self, says: Says) -> bool:
         """Whether the config says what it was made to say."""
         if self.canary is not None:
             return self.canary.after == says.canary
+        if self.frozen is not None:
+            return self.frozen == says.frozen
         return self.after == says.pointers
 
     def as_line(self) -> bytes:
-        """One line of JSON, its newline included."""
-        fields = {
+        """One line of JSON, its newline included; without the hashes, which its place gives it."""
+        fields: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "at": self.cause.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "action": self.cause.action,
@@ -95,6 +116,12 @@ class Entry:
                 "from": self.canary.before._asdict(),
                 "to": self.canary.after._asdict(),
             }
+        optional = {
+            "overrides": list(self.cause.overrides) or None,
+            "frozen": self.frozen,
+            COVERS: self.covers_sha256,
+        }
+        fields |= {name: value for name, value in optional.items() if value is not None}
         line = json.dumps(fields, ensure_ascii=False)
         # An argument that was not UTF-8 holds lone surrogates: those become JSON escapes.
         return line.encode("utf-8", "backslashreplace") + b"\n"
@@ -107,12 +134,12 @@ class Entry:
             ValueError: It is not an entry.
         """
         try:
-            return cls._from_fields(json.loads(line))
+            return cls._from_fields(json.loads(line), kept=line.strip())
         except (KeyError, TypeError, AttributeError, RecursionError) as wrong:
             raise ValueError(f"not an entry: {wrong!r}") from None
 
     @classmethod
-    def _from_fields(cls, fields: dict[str, Any]) -> "Entry":
+    def _from_fields(cls, fields: dict[str, Any], *, kept: bytes) -> "Entry":
         return cls(
             cause=Cause(
                 action=str(fields["action"]),
@@ -123,6 +150,7 @@ class Entry:
                 evaluation_id=fields.get("evaluation_id"),
                 evidence_sha256=fields.get("evidence_sha256"),
                 approved_by=fields.get("approved_by"),
+                overrides=tuple(map(str, fields.get("overrides") or ())),
             ),
             config=str(fields["config"]),
             before=_pointers(fields["from"]),
@@ -130,6 +158,9 @@ class Entry:
             config_sha256_before=str(fields["config_sha256"]["before"]),
             config_sha256_after=str(fields["config_sha256"]["after"]),
             canary=_canary_change(fields.get("canary")),
+            frozen=fields.get("frozen"),
+            covers_sha256=fields.get(COVERS),
+            kept=kept,
         )
 
 
@@ -143,11 +174,14 @@ class History(NamedTuple):
     """Those of the entries that are not in the file yet."""
     canaries: tuple[Entry, ...] = ()
     """The changes of its canary, oldest first; they are none of the switches."""
+    others: tuple[Entry, ...] = ()
+    """Freezes and merges, oldest first."""
 
     @property
     def all(self) -> tuple[Entry, ...]:
-        """Both, oldest first."""
-        return tuple(sorted(self.entries + self.canaries, key=lambda entry: entry.cause.at))
+        """All of them, oldest first."""
+        known = self.entries + self.canaries + self.others
+        return tuple(sorted(known, key=lambda entry: entry.cause.at))
 
 
 def history_path(config: Path) -> Path:
@@ -173,6 +207,20 @@ def read_entries(path: Path, *, config_name: str) -> Entries:
     except OSError as refused:
         return (), (f"{path}: cannot be read: {refused.strerror}",)
     return _parse(lines, path=path, config_name=config_name)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file as it is, for its chain; nothing of one that is not there.
+
+    Raises:
+        CannotEvaluate: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as refused:
+        raise CannotEvaluate(f"{path}: cannot be read: {refused.strerror}") from None
 
 
 def whoami() -> str:
@@ -205,10 +253,11 @@ def history_of(
     """Entries in their order, switches and changes of the canary apart."""
     kept = tuple(entries)
     return History(
-        tuple(entry for entry in kept if entry.canary is None),
+        tuple(entry for entry in kept if entry.is_switch),
         warnings,
         owed,
         tuple(entry for entry in kept if entry.canary is not None),
+        tuple(entry for entry in kept if entry.canary is None and not entry.is_switch),
     )
 
 

@@ -122,6 +122,7 @@ class Plan:
             "golden": {task.id: task.hash for task in self.tasks},
             "repeats": self.repeats,
             "seed": self.seed,
+            "allow_different": sorted(self.allow_different),
             "inputs_hash": self.inputs_hash,
             "question_hash": self.question_hash,
         }

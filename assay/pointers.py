@@ -62,6 +62,8 @@ class Says(NamedTuple):
     pointers: Pointers
     canary: Canary | None
     """None where `rollout.canary` is missing or cannot be read."""
+    frozen: bool | None = None
+    """What `rollout.frozen` says; None where nobody looked."""
 
 
 class Snapshot(NamedTuple):

@@ -3,6 +3,7 @@
 Doing it again changes nothing and is a success; the decision is kept with its switch.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -54,6 +55,11 @@ class Evidence:
     def baseline(self) -> str:
         """What it compared with."""
         return "{name}:{version}".format(**self.decision.baseline.model_dump())
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What it passed over, as history names it."""
+        return overrides_of((self.folder.header() or {}).get("allow_different") or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +165,16 @@ def promote(
         evaluation_id=evidence.folder.evaluation_id,
         evidence_sha256=evidence.folder.evidence_sha256(),
         approved_by=consent.who if config_sha256 else None,
+        overrides=evidence.overrides,
     )
     now = pointers_of(config)
     to = now.promoting(prompt.ref)
     return recorded(evidence, switch(config.path, to=to, expect=config_sha256 or now, cause=cause))
+
+
+def overrides_of(allow_different: Iterable[str]) -> tuple[str, ...]:
+    """As history names the fields in which the arms were allowed to differ."""
+    return tuple(f"allow_different={name}" for name in sorted(map(str, allow_different)))
 
 
 def pointers_of(config: Config) -> Pointers:

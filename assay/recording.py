@@ -10,6 +10,7 @@ again, would go back twice.
 from collections.abc import Iterable
 from pathlib import Path
 
+from assay.chain import chained
 from assay.durable import append_lines, replace_file
 from assay.history import (
     Entry,
@@ -39,20 +40,31 @@ def settle(config: Path, says: Says) -> History:
         says: What it says now: the last entry owed happened if it led there.
     """
     known = read_history(config)
-    recorded = known.entries + known.canaries
+    recorded = known.entries + known.canaries + known.others
     owed = _read_owed(config)
     if owed and not owed[-1].led_to(says):
         owed = owed[:-1]
     owed = tuple(entry for entry in owed if entry not in recorded)
     try:
         if owed:
-            append_lines(history_path(config), b"".join(entry.as_line() for entry in owed))
+            append_entries(config, owed)
         _owed_path(config).unlink(missing_ok=True)
     except OSError as refused:
         problem = f"{history_path(config)}: cannot be appended to: {refused.strerror}"
         kept = f"the switch is kept in {_owed_path(config).name} until it can"
         return history_of((*recorded, *owed), (*known.warnings, f"{problem}; {kept}"), owed)
     return history_of((*recorded, *owed), known.warnings)
+
+
+def append_entries(config: Path, entries: Iterable[Entry]) -> None:
+    """Append them as the next of the chain; call it under the folder's lock.
+
+    Raises:
+        OSError: The history cannot be read, or not be written.
+    """
+    path = history_path(config)
+    so_far = path.read_bytes() if path.exists() else b""
+    append_lines(path, chained(so_far, (entry.as_line() for entry in entries)))
 
 
 def _owed_path(config: Path) -> Path:

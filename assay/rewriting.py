@@ -61,6 +61,7 @@ def entry_of(
     rewritten: bytes,
     to: Pointers | None = None,
     canary: CanaryChange | None = None,
+    frozen: bool | None = None,
 ) -> Entry:
     """How history has the rewriting of `file`; without `to`, its pointers stay."""
     before = file.snapshot.pointers
@@ -72,6 +73,7 @@ def entry_of(
         config_sha256_before=file.snapshot.sha256,
         config_sha256_after=sha256_hex(rewritten),
         canary=canary,
+        frozen=frozen,
     )
 
 

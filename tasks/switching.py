@@ -15,6 +15,7 @@ from assay.history import PROMOTE, Cause, whoami
 from assay.live import read_pointers, switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
+from assay.promotion import overrides_of
 from tasks.events import emit_switch
 from tasks.notices import warn
 from tasks.workplace import Workplace
@@ -54,6 +55,7 @@ def _carried_out(plan: Plan, decision: Decision, place: Workplace) -> Decision:
         prompt_ids={prompt.ref: prompt.prompt_id for prompt in plan.prompts},
         evaluation_id=plan.evaluation_id,
         evidence_sha256=folder_of(plan).evidence_sha256(),
+        overrides=overrides_of(plan.allow_different),
     )
     try:
         if plan.config.rollout.approval == "manual" and prompts.active != candidate:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.history import PROMOTE, Cause, Entry, read_history, whoami
+from assay.history import PROMOTE, Cause, Entry, History, read_history, whoami
 from assay.pointers import Pointers
 
 AT = datetime(2026, 11, 23, 3, 4, 5, 678, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_times_are_written_in_utc() -> None:
 
 def test_without_a_file_the_history_is_empty(tmp_path: Path) -> None:
     """Before the first switch."""
-    assert read_history(tmp_path / "assay.yaml") == ((), (), (), ())
+    assert read_history(tmp_path / "assay.yaml") == History(())
 
 
 BROKEN = [

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+from assay.chain import verify
 from assay.history import PROMOTE, Cause, read_history
 from assay.live import Pointers, read_pointers, rollback, switch
 
@@ -178,4 +179,6 @@ def test_a_torn_line_costs_neither_its_entry_nor_the_next(tmp_path: Path) -> Non
     found = read_history(config)
     assert [entry.after.active for entry in found.entries] == ["support:v14", "support:v15"]
     assert found.warnings == (f"{history}:1: not a history entry; skipped",)
-    assert history.read_bytes().startswith(line[: len(line) // 2] + b"\n" + line)
+    fields = line.partition(b', "previous"')[0]  # whose hashes follow from where it stands
+    assert history.read_bytes().startswith(line[: len(line) // 2] + b"\n" + fields)
+    assert not verify(history.read_bytes()).findings

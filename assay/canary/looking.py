@@ -23,12 +23,20 @@ from assay.canary.beginning import Watched, token_threshold, watched
 from assay.canary.judging import judge
 from assay.canary.metrics import is_of
 from assay.canary.page import alarm_words
-from assay.canary.state import CanaryState, Outcome, canary_id, read_state, write_state
+from assay.canary.state import (
+    CanaryState,
+    Outcome,
+    as_evidence,
+    canary_id,
+    read_state,
+    write_evidence,
+    write_state,
+)
 from assay.canary.switching import CanarySwitch, beginning_of, stop_canary
 from assay.config import Config
 from assay.errors import AssayError, InputError
 from assay.history import CANARY_ALARM, CANARY_STOP, Cause, read_history
-from assay.pointers import Canary, read_pointer_file
+from assay.pointers import Canary, read_pointer_file, sha256_hex
 from assay.store.production_log import ProductionLog, read_production_log
 
 QUIET = timedelta(hours=1)
@@ -231,8 +239,11 @@ def _acted_on(config: Config, state: CanaryState, *, before: CanaryState | None,
             warnings.append(f"the canary could not be ended: {refused}")
     if before is not None and before.outcome is state.outcome:
         state = state.model_copy(update={"told": before.told})
+    results = config.folder / config.results.uri
     try:
-        write_state(config.folder / config.results.uri, state)
+        if stopped is not None and stopped.changed:
+            write_evidence(results, state)
+        write_state(results, state)
     except (OSError, AssayError) as refused:
         warnings.append(f"the state of canary {state.canary_id} was not kept: {refused}")
     return Look(
@@ -256,5 +267,6 @@ def _stop(config: Config, state: CanaryState, action: str, *, who: str) -> Canar
             state.version: state.prompt_id,
             state.baseline: state.baseline_prompt_id,
         },
+        evidence_sha256=sha256_hex(as_evidence(state)),
     )
     return stop_canary(config.path, cause=cause, only=state.version)

@@ -114,6 +114,25 @@ def last_state(results: Path, changes: Sequence[Entry]) -> CanaryState | None:
     return read_state(results, canary_id(starts[-1])) if starts else None
 
 
+def as_evidence(state: CanaryState) -> bytes:
+    """What a look saw, as it is kept and hashed when it ends the canary."""
+    return f"{state.model_copy(update={'told': False}).model_dump_json(indent=2)}\n".encode()
+
+
+def write_evidence(results: Path, state: CanaryState) -> None:
+    """Keep for good what ended a canary; a file that is there already stays.
+
+    Raises:
+        OSError: It cannot be written.
+        CannotEvaluate: Its folder is locked by somebody else.
+    """
+    path = _path(results, state.canary_id).with_name("evidence.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with folder_lock(path.parent):
+        if not path.exists():
+            replace_file(path, as_evidence(state))
+
+
 def write_state(results: Path, state: CanaryState) -> None:
     """Keep a canary's state, durably.
 

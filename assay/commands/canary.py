@@ -45,6 +45,7 @@ def start(arguments: argparse.Namespace) -> int:
         reason=arguments.reason or f"evaluation {arguments.evaluation} said promote",
         evaluation_id=evidence.folder.evaluation_id if evidence else None,
         evidence_sha256=evidence.folder.evidence_sha256() if evidence else None,
+        overrides=evidence.overrides if evidence else ("force",),
     )
     share = _share(config, arguments.share)
     say(begin_canary(config, prompt, share, cause=cause, evidence=evidence))

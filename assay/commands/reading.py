@@ -49,7 +49,7 @@ def status(arguments: argparse.Namespace) -> int:
         for one in awaiting:
             until = f"{one.deadline:%Y-%m-%d %H:%M} UTC"
             line = f"{one.candidate} until {until}: assay approve {one.evaluation_id}"
-            print(f"  {_one_line(line)}")
+            print(f"  {one_line(line)}")
     if found:
         print("\nlast evaluations")
         for folder in found[:SHOWN_EVALUATIONS]:
@@ -64,10 +64,15 @@ def history(arguments: argparse.Namespace) -> int:
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for entry in found.all:
-        print(entry.as_line().decode().rstrip() if arguments.json else _switch_line(entry))
+        print(_kept(entry) if arguments.json else _switch_line(entry))
     if not found.all and not arguments.json:
         print("nothing has been switched yet")
     return 0
+
+
+def _kept(entry: Entry) -> str:
+    """The line as it is in the file, with its hashes; or as it will be, where it is owed."""
+    return (entry.kept or entry.as_line()).decode("utf-8", "backslashreplace").rstrip()
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -142,10 +147,13 @@ def _switch_line(entry: Entry) -> str:
     cause = entry.cause
     by = f"approved by {cause.approved_by}" if cause.approved_by else f"by {cause.who}"
     evidence = f" (evaluation {cause.evaluation_id})" if cause.evaluation_id else ""
+    evidence += f" (overriding {', '.join(cause.overrides)})" if cause.overrides else ""
     changed = f"{entry.before.active} -> {entry.after.active}"
     if entry.canary is not None:
         changed = f"{entry.canary.before} -> {entry.canary.after}"
-    return _one_line(
+    elif not entry.is_switch:
+        changed = str(entry.after)
+    return one_line(
         f"{cause.at:%Y-%m-%d %H:%M} {cause.action}: {changed} {by}{evidence}: {cause.reason}"
     )
 
@@ -155,7 +163,7 @@ def _evaluation_line(folder: EvaluationFolder) -> str:
     asked = f"{', '.join(candidates)} vs {baseline}"
     if _is_night(folder):
         asked = f"night of {baseline}"
-    return _one_line(f"{folder.evaluation_id} {asked}: {_state(folder)}")
+    return one_line(f"{folder.evaluation_id} {asked}: {_state(folder)}")
 
 
 def _again(folder: EvaluationFolder) -> str:
@@ -187,6 +195,6 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_LINE_CHARS else f"{text[: MAX_LINE_CHARS - 1]}…"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without control characters: reasons and names come from files."""
     return "".join(character if character.isprintable() else "?" for character in text)

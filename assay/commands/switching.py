@@ -59,6 +59,7 @@ def _by_force(config: Config, prompt: PromptVersion, arguments: argparse.Namespa
         at=datetime.now(UTC),
         reason=arguments.reason,
         prompt_ids={prompt.ref: prompt.prompt_id},
+        overrides=("force",),
     )
     lock_prompts(config.folder / config.prompts.directory, [prompt])
     now = Pointers(active=config.prompts.active, rollback=config.prompts.rollback)

@@ -14,7 +14,7 @@ from assay.canary.looking import mark_told
 from assay.canary.state import Outcome, read_state
 from assay.errors import InputError
 from assay.history import read_history
-from assay.pointers import NO_CANARY, read_pointer_file
+from assay.pointers import NO_CANARY, read_pointer_file, sha256_hex
 from tests.canary.conftest import Shop
 
 
@@ -29,6 +29,18 @@ def test_without_a_canary_nothing_is_read_or_written(shop: Shop) -> None:
     before = sorted(path for path in shop.folder.rglob("*"))
     assert shop.look().outcome is Outcome.NO_CANARY
     assert sorted(path for path in shop.folder.rglob("*")) == before
+
+
+def test_an_alarm_names_its_evidence_by_hash(begun: Shop) -> None:
+    """What was seen stays as it was, and the history can be held against it."""
+    begun.production.runs(300, tokens=1.893, calls=2.75)
+    found = begun.look()
+    assert found.state is not None
+    mark_told(begun.config, found.state)
+    alarm = read_history(begun.path).canaries[-1]
+    kept = begun.folder / "results" / "canary" / found.state.canary_id / "evidence.json"
+    assert alarm.cause.evidence_sha256 == sha256_hex(kept.read_bytes())
+    assert json.loads(kept.read_bytes())["outcome"] == "alarm"
 
 
 def test_an_equal_canary_is_watched(begun: Shop) -> None:

@@ -4,6 +4,7 @@ They are read and rewritten without the rest of the file having to make sense, s
 typo in a gate cannot stand in the way of a rollback.
 """
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.errors import InputError
-from assay.yaml_document import NULL_TAG, NUMBER_TAGS, STRING_TAG
+from assay.yaml_document import BOOL_TAG, NULL_TAG, NUMBER_TAGS, STRING_TAG
 from assay.yaml_scalars import Scalar, Value, find_scalars, rewrite_scalars
 
 _SECTION = "prompts"
+_ROLLOUT = "rollout"
 _CANARY = "rollout.canary"
 _DEFAULT_DIRECTORY = "prompts"
+_WRITE_FROZEN = "write rollout:, and in it frozen: false"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +98,13 @@ class PointerFile:
     @property
     def says(self) -> Says:
         """What it sends to production; a canary that is not readable stands in no switch's way."""
-        try:
-            return Says(self.snapshot.pointers, self.canary)
-        except InputError:
-            return Says(self.snapshot.pointers, None)
+        canary: Canary | None = None
+        frozen: bool | None = None
+        with contextlib.suppress(InputError):
+            canary = self.canary
+        with contextlib.suppress(InputError):
+            frozen = self.frozen
+        return Says(self.snapshot.pointers, canary, frozen)
 
     @property
     def canary(self) -> Canary:
@@ -110,8 +116,22 @@ class PointerFile:
         version, share = self._canary_scalars()
         return Canary(None if version.tag == NULL_TAG else version.value, _share(share, self.path))
 
-    def with_canary(self, to: Canary) -> bytes:
+    @property
+    def frozen(self) -> bool | None:
+        """What `rollout.frozen` says; None where it is not written.
+
+        Raises:
+            InputError: There is no section `rollout`, or the value is not true or false.
+        """
+        scalar = self._frozen_scalar()
+        return None if scalar is None else scalar.value.lower() == "true"
+
+    def with_canary(self, to: Canary, *, frozen: bool | None = None) -> bytes:
         """The file's bytes with another canary, and nothing else changed.
+
+        Args:
+            to: The canary.
+            frozen: What `rollout.frozen` shall say, where it is written; None leaves it.
 
         Raises:
             InputError: The values cannot be rewritten where they stand.
@@ -120,7 +140,31 @@ class PointerFile:
         new: dict[Scalar, Value] = {version: to.version}
         if self.canary.share != to.share:  # not `0` to `0.0`
             new[share] = to.share
+        if frozen not in (None, self.frozen) and (scalar := self._frozen_scalar()) is not None:
+            new[scalar] = frozen
         return rewrite_scalars(self.raw, new, path=self.path)
+
+    def with_frozen(self, frozen: bool) -> bytes:
+        """The file's bytes with another `rollout.frozen`, and nothing else changed.
+
+        Raises:
+            InputError: It is not there, or cannot be rewritten where it stands.
+        """
+        if (scalar := self._frozen_scalar()) is None:
+            problem = f"`{_ROLLOUT}.frozen` is missing"
+            raise InputError(problem, path=self.path, mend=_WRITE_FROZEN)
+        return rewrite_scalars(self.raw, {scalar: frozen}, path=self.path)
+
+    def _frozen_scalar(self) -> Scalar | None:
+        found = find_scalars(
+            self.raw,
+            section=_ROLLOUT,
+            keys=("frozen",),
+            path=self.path,
+            tags=(BOOL_TAG,),
+            mend=_WRITE_FROZEN,
+        )
+        return found.get("frozen")
 
     def _canary_scalars(self) -> tuple[Scalar, Scalar]:
         return (

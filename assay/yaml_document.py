@@ -21,6 +21,7 @@ from yaml.events import (
 from assay.errors import InputError
 
 STRING_TAG = "tag:yaml.org,2002:str"
+BOOL_TAG = "tag:yaml.org,2002:bool"
 NULL_TAG = "tag:yaml.org,2002:null"
 NUMBER_TAGS = ("tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
 _RESOLVER = yaml.resolver.Resolver()

@@ -13,11 +13,17 @@ from pathlib import Path
 from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent
 
 from assay.errors import InputError
-from assay.yaml_document import NULL_TAG, NUMBER_TAGS, STRING_TAG, YamlDocument, tag_of
+from assay.yaml_document import BOOL_TAG, NULL_TAG, NUMBER_TAGS, STRING_TAG, YamlDocument, tag_of
 
-Value = str | float | None
-_KINDS = {STRING_TAG: "a string", NULL_TAG: "null", NUMBER_TAGS[0]: "a number"}
+Value = str | float | bool | None
+_KINDS = {
+    STRING_TAG: "a string",
+    NULL_TAG: "null",
+    NUMBER_TAGS[0]: "a number",
+    BOOL_TAG: "true or false",
+}
 """What may stand at a key, in words."""
+_EXAMPLES = {STRING_TAG: '"support:v13"', BOOL_TAG: "true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +136,8 @@ def _plain(value: Value) -> str:
     """As it is written without quotes; never with an exponent, which YAML 1.1 reads as text."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "null" if value is None else format(Decimal(repr(value)), "f")
 
 
@@ -153,7 +161,7 @@ def _scalar(document: YamlDocument, position: int, key: str, tags: Collection[st
     elif tag not in tags or not (event.value or event.style):
         problem = f"must be {wanted}, not {event.value or 'empty'}"
     if problem is not None or not isinstance(event, ScalarEvent):
-        example = '"support:v13"' if STRING_TAG in tags else "0.05"
+        example = _EXAMPLES.get(next(iter(tags)), "0.05")
         document.refuse(
             position, f"`{key}` {problem}", f"write it out on one line, such as {key}: {example}"
         )

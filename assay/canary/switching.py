@@ -45,6 +45,10 @@ class CanarySwitch:
     output: str = ""
     """The beginning of what `rollout.after_switch` printed."""
 
+    def also_warning(self, warnings: Sequence[str]) -> "CanarySwitch":
+        """The same, with more for somebody to see to."""
+        return replace(self, warnings=(*self.warnings, *warnings))
+
 
 def start_canary(path: Path, to: Canary, *, expect: Pointers | str, cause: Cause) -> CanarySwitch:
     """Answer a share of requests with a version.

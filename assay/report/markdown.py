@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 from assay.decision.document import Decision
+from assay.decision.outcome import canary_words
 from assay.decision.ranking import Outcome, Ranking
 from assay.report import rows
 from assay.report.escaping import markdown_text
@@ -59,6 +60,8 @@ def _production(decision: Decision) -> str:
     """What became of the active prompt, or how to change it."""
     if decision.switched is not None:
         return f"switched from {decision.switched.before} to {decision.switched.after}"
+    if decision.canary is not None:
+        return canary_words(decision.canary)
     if decision.verdict != "promote":
         return "not switched"
     command = f"assay promote {rows.candidate_name(decision)}"

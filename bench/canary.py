@@ -3,7 +3,8 @@
 Simulated production: log-normal tokens with a retry tail, tool calls as counts, 1-3 % errors,
 spend in step with tokens; a share of the runs is the canary's. Every metric has its part of
 alpha, as in the first step of `assay canary watch`. "Naive" looks with ordinary 95 % limits for
-each metric after every 25 canary runs. Prints tables with Monte Carlo errors (one standard error). Run it:
+each metric after every 25 canary runs. Prints tables with Monte Carlo errors (one standard
+error). Run it:
 
     python bench/canary.py [--canaries 400] [--runs 2000] [--share 0.05] [--margin-zero]
 """

@@ -36,6 +36,7 @@ from assay.errors import AssayError, InputError, NoVerdict
 from assay.history import CANARY_ALARM, read_history
 from assay.live import Switch
 from assay.pointers import Canary, read_pointer_file
+from assay.rewriting import complete_history
 from assay.store.production_log import no_runs, read_production_log
 
 NOTHING_DONE = Acted()
@@ -84,6 +85,7 @@ def look(config: Config, *, who: str, now: datetime) -> Look:
         InputError: What is there cannot be watched: no log is named, a log has no times, ...
         CannotEvaluate: A canary that was written by hand cannot be recorded.
     """
+    complete_history(config.path)
     canary = running_canary(config)
     if canary is None:
         return _unfinished(config, now) or Look(outcome=Outcome.NO_CANARY, reason="no canary runs")

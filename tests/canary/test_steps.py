@@ -81,7 +81,7 @@ def test_what_was_acted_on_is_kept_under_its_hash(stepped: Shop) -> None:
 
 
 def test_traffic_that_drifts_is_not_blamed_on_the_canary(stepped: Shop) -> None:
-    """Most canary runs are late ones, when everything costs twice: over all steps it looks worse."""
+    """Most canary runs are late ones, when all costs more: over all steps it looks worse."""
     stepped.go_on(600)
     assert stepped.look().outcome is Outcome.SHARE_RAISED
     later = stepped.production
@@ -119,7 +119,7 @@ def test_a_run_counts_in_the_step_in_which_it_was_routed(stepped: Shop) -> None:
 
 
 def test_an_alarm_at_a_later_step_freezes_and_is_filed(stepped: Shop) -> None:
-    """It breaks only under load: taken back, nothing else is promoted, and what was seen is kept."""
+    """It breaks only under load: taken back, nothing is promoted, and what was seen is kept."""
     stepped.go_on(600)
     stepped.look()
     before = stepped.path.read_bytes()
@@ -335,3 +335,19 @@ def test_killed_at_any_write_the_next_look_is_right(
         check(shop)
     assert write > 5
     check(shop)
+
+
+def test_runs_of_an_earlier_step_that_arrive_late_still_raise_the_alarm(stepped: Shop) -> None:
+    """A host whose log was shipped after the raise had the bad runs."""
+    stepped.production.share = 0.2
+    late = stepped.production.rows(300, calls=4.0)
+    stepped.production.at -= timedelta(seconds=900)
+    stepped.production.seed = 2  # other run ids
+    stepped.go_on(600)
+    assert stepped.look().outcome is Outcome.SHARE_RAISED
+    stepped.go_on(40)
+    assert stepped.look().outcome is Outcome.WATCHING
+    stepped.production.write(late)
+    found = stepped.look()
+    assert found.outcome is Outcome.ALARM
+    assert read_pointer_file(stepped.path).canary == NO_CANARY

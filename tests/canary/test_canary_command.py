@@ -202,5 +202,12 @@ def test_by_hand_a_promote_begins_a_canary_and_a_freeze_forbids_it(
     assert assay(here, *words).out == "nothing to change: canary support:v15 at 0.2\n"
     too_early = assay(here, "canary", "promote")
     assert (too_early.exit_code, "no data" in too_early.err) == (3, True)
+    approved = assay(here, "approve", promoted.evaluation.name)
+    assert approved.out == "nothing to change: canary support:v15 at 0.2\n", approved.err
+    assert assay(here, "canary", "stop", "--reason", "enough").exit_code == 0
+    again = assay(here, "approve", promoted.evaluation.name)
+    assert (again.exit_code, "began a canary, which ended" in again.err) == (3, True)
     actions = [entry.cause.action for entry in read_history(here / "assay.yaml").all]
-    assert actions == ["freeze", "unfreeze", "canary_start"]
+    assert actions == ["freeze", "unfreeze", "canary_start", "canary_stop"]
+    forced = assay(here, "promote", "v15", "--force", "--reason", "it cannot wait")
+    assert forced.out.startswith("active: support:v13 -> support:v15\n"), forced.err

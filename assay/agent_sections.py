@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from assay.after_switch import split_command
+from assay.endpoints import Command, HeaderName, HttpUrl, is_http_url
+from assay.mcp_sections import McpServer, ServerName
+from assay.proxy_section import ProxySection
 from assay.token_prices import ModelPrices
 from assay.validation import Section, Several, Text, refusal
 from assay.variables import VariableName
@@ -19,49 +21,10 @@ TELL_PROMPTS_APART = frozenset({"system_prompt", "prompt_text", "prompt_id"})
 """An agent that is told none of these cannot know which prompt is under test."""
 TOLD = TELL_PROMPTS_APART | {"input", "run_id", "seed", "budgets", "metadata"}
 """What an agent is told of a run; `assay.agents.request` has the meanings."""
+BASE_URL = "base_url"
+"""What it is told beside, where the proxy stands between it and its model."""
 _ENTRYPOINT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password", re.IGNORECASE)
-
-
-def _split(command: object) -> object:
-    if not isinstance(command, str):
-        return command
-    try:
-        return split_command(command)
-    except ValueError as unclosed:
-        raise refusal(
-            f"is no command: {unclosed}",
-            mend="close it, or write a list of words",
-            of_key=True,
-        ) from None
-
-
-Command = Annotated[
-    Several[Text],
-    Field(min_length=1),
-    BeforeValidator(_split, json_schema_input_type=str | list[str]),
-]
-"""A program and its arguments: a list, or one string that is split as a shell splits it."""
-
-
-def _checked_address(url: str) -> str:
-    # Without the address: it may hold a password.
-    if not is_http_url(url):
-        raise refusal("is not an address", mend="begin it with https://", of_key=True)
-    if urlsplit(url).username or urlsplit(url).password:
-        raise refusal(
-            "holds a user or a password",
-            mend="give the key in an environment variable, named by agent.api_key_env",
-            of_key=True,
-        )
-    return url
-
-
-def _checked_header(name: str) -> str:
-    if not _HEADER.fullmatch(name):
-        raise refusal("is not the name of a header", mend="write one such as X-Api-Key")
-    return name
 
 
 def _checked_entrypoint(entrypoint: str) -> str:
@@ -89,8 +52,6 @@ def _checked_path(path: str) -> str:
     return path
 
 
-HttpUrl = Annotated[str, AfterValidator(_checked_address)]
-HeaderName = Annotated[str, AfterValidator(_checked_header)]
 Entrypoint = Annotated[str, AfterValidator(_checked_entrypoint)]
 JmesPath = Annotated[Text, AfterValidator(_checked_path)]
 
@@ -112,12 +73,27 @@ class BuiltinSection(Section):
     """Settings of each request, such as `temperature`."""
     tools: Text | None = None
     """Python file that defines the tools, from the configuration's folder."""
+    mcp_servers: dict[ServerName, McpServer] = Field(default_factory=dict)
+    """Servers of further tools, by name; these are called `NAME.TOOL`."""
     allowed_tools: Several[Text] | None = None
     """The only tools that a run may call; empty allows all of them."""
+    blocked_tools: Several[Text] = ()
+    """Tools that are never offered nor called."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls of one run, by tool."""
     prices: dict[str, ModelPrices] = Field(default_factory=dict)
     """Prices by `agent.model`, used before those of genai-prices."""
+
+    @model_validator(mode="after")
+    def _allows_no_blocked_tool(self) -> "BuiltinSection":
+        both = sorted(set(self.allowed_tools or ()).intersection(self.blocked_tools))
+        if both:
+            raise refusal(
+                f"{both[0]!r} is both allowed and blocked",
+                mend="remove it from agent.allowed_tools or from agent.blocked_tools",
+                at=("blocked_tools",),
+            )
+        return self
 
     @field_validator("base_url")
     @classmethod
@@ -133,6 +109,23 @@ class _ForeignSection(Section):
 
     model: Text = "unknown"
     """The model that the agent uses, as stored with each run."""
+    proxy: ProxySection | None = None
+    """The recording proxy; empty lets the agent go to its model by itself."""
+    inject_prompt: bool = False
+    """Put the system prompt under test into each request to the model, in place of the agent's."""
+    prices: dict[str, ModelPrices] = Field(default_factory=dict)
+    """Prices by the model's name in the requests, used before those of genai-prices."""
+
+    @model_validator(mode="after")
+    def _sees_what_it_changes(self) -> Self:
+        for key in ("inject_prompt", "prices"):
+            if getattr(self, key) and self.proxy is None:
+                raise refusal(
+                    f"agent.{key} is set, but without agent.proxy no request is seen",
+                    mend="add agent.proxy, with the provider whose client the agent uses",
+                    at=(key,),
+                )
+        return self
 
 
 class PythonSection(_ForeignSection):
@@ -223,23 +216,33 @@ class HttpSection(_ForeignSection):
                 )
         return headers
 
-    @field_validator("body")
-    @classmethod
-    def _tells_the_run(cls, body: dict[str, Any]) -> dict[str, Any]:
+    @model_validator(mode="after")
+    def _tells_the_run(self) -> Self:
+        known = TOLD if self.proxy is None else TOLD | {BASE_URL}
         told = set()
-        for at, name in _placeholders(body):
-            if name not in TOLD:
-                known = ", ".join(f"{{{{{each}}}}}" for each in sorted(TOLD))
-                raise refusal(f"{{{{{name}}}}} stands for nothing", mend=f"use: {known}", at=at)
+        for at, name in _placeholders(self.body):
+            if name not in known:
+                words = ", ".join(f"{{{{{each}}}}}" for each in sorted(known))
+                problem = f"{{{{{name}}}}} stands for nothing"
+                raise refusal(problem, mend=f"use: {words}", at=("body", *at))
             told.add(name)
         if "input" not in told:
-            raise refusal("agent.body has no {{input}}", mend='add "input": "{{input}}"')
-        if told.isdisjoint(TELL_PROMPTS_APART):
+            raise refusal(
+                "agent.body has no {{input}}", mend='add "input": "{{input}}"', at=("body",)
+            )
+        if told.isdisjoint(TELL_PROMPTS_APART) and not self.inject_prompt:
             raise refusal(
                 "agent.body does not say which prompt is under test",
                 mend='add "system_prompt": "{{system_prompt}}"',
+                at=("body",),
             )
-        return body
+        if self.proxy is not None and BASE_URL not in told:
+            raise refusal(
+                "agent.body does not say where the proxy is",
+                mend='add "base_url": "{{base_url}}", and let the service send its requests there',
+                at=("body",),
+            )
+        return self
 
     def __str__(self) -> str:
         where = urlsplit(self.url)
@@ -261,13 +264,25 @@ class CommandSection(_ForeignSection):
     """Processes that live on and take one line of JSON for each run; empty starts one a run."""
 
     @model_validator(mode="after")
-    def _talks_json_in_a_pool(self) -> "CommandSection":
+    def _talks_json_in_a_pool(self) -> Self:
         if self.pool is not None and self.output == "text":
             raise refusal(
                 "agent.output is text, which has no end that a pool could see",
                 mend="remove agent.pool, or answer with lines of JSON",
                 at=("output",),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_the_base_url(self) -> Self:
+        for at, name in _placeholders(list(self.command)):
+            if name == BASE_URL and (self.proxy is None or self.pool is not None):
+                why = "agent.proxy" if self.proxy is None else "a process for each run"
+                raise refusal(
+                    f"{{{{base_url}}}} stands for nothing without {why}",
+                    mend="remove it; with agent.pool, each line has a base_url",
+                    at=("command", *at),
+                )
         return self
 
     def __str__(self) -> str:
@@ -286,14 +301,6 @@ AgentSection = Annotated[
     BeforeValidator(_kind_or_builtin),
 ]
 """The built-in one where no kind is given."""
-
-
-def is_http_url(url: str) -> bool:
-    """Whether `url` is an absolute address of HTTP."""
-    try:
-        return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except ValueError:
-        return False
 
 
 def _placeholders(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, str]]:

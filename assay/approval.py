@@ -75,7 +75,7 @@ def _canary_before(evidence: Evidence, config: Config) -> CanarySwitch | None:
     if not any(each.cause.evaluation_id == about for each in changes):
         return None
     now = read_pointer_file(config.path).canary
-    if now.version != evidence.candidate:
+    if evidence.candidate not in (now.version, config.prompts.active):
         ended = changes[-1].cause
         raise NoVerdict(
             f"{evidence.name} began a canary, which ended at {_time(ended.at)}: {ended.reason}",

@@ -18,10 +18,10 @@ def parser() -> argparse.ArgumentParser:
     _add_nightly(commands)
     _add_plan(commands)
     _add_compare(commands)
+    _add_explain(commands)
     _add_selftest(commands)
     _add_switching(commands)
     _add_canary(commands)
-    _add_freezing(commands)
     _add_reading(commands)
     _add_alerts(commands)
     _add_server(commands)
@@ -83,6 +83,24 @@ def _add_evaluate(commands: "Commands[argparse.ArgumentParser]") -> None:
         "--json", type=Path, metavar="FILE", help="write the decision; - prints it"
     )
     command.add_argument("--resume", metavar="ID", help="finish an interrupted evaluation")
+    _add_record(command)
+
+
+def _add_record(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--record", action="store_true", help="keep every exchange with the model and the tools"
+    )
+    command.add_argument(
+        "--replay",
+        choices=("tools", "all"),
+        help="let a record answer what tools are asked; with all, what the model is asked, too: "
+        "without a network, at no cost, and nothing is switched",
+    )
+    command.add_argument(
+        "--record-of",
+        metavar="ID",
+        help="the evaluation whose record answers (default: the newest that will do)",
+    )
 
 
 def _add_nightly(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -157,6 +175,37 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_explain(commands: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        commands,
+        "explain",
+        runs="explaining:explain",
+        says="Why tokens, tool calls and spend changed: the prompt, the traffic mix, the model "
+        "or tools; exit code 3 where the runs cannot tell.",
+    )
+    side = "a prompt (v13, support:v13), a time, a range START/END in ISO 8601, or a file of runs"
+    command.add_argument("--before", metavar="A", help=f"{side}; of a time, what ran before it")
+    command.add_argument("--after", metavar="B", help="the same; of a time, what ran from it on")
+    command.add_argument("--split-at", metavar="TIME", help="before and after this time")
+    command.add_argument(
+        "--runs",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: "
+        "rollout.canary.run_log)",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which of the log's columns is ours, such as category=intent; others are guessed",
+    )
+    command.add_argument("--seed", type=int, default=20261120, metavar="N", help="of resampling")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it as JSON; - prints it")
+
+
 def _add_selftest(commands: "Commands[argparse.ArgumentParser]") -> None:
     command = _command(
         commands,
@@ -202,6 +251,18 @@ def _add_switching(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Go back to prompts.rollback at once.",
     )
     rollback.add_argument("--reason", metavar="TEXT", help="for the history")
+    freeze = _command(
+        commands,
+        "freeze",
+        runs="freezing:freeze",
+        says="The kill switch (rollout.frozen): production keeps to the last good version, "
+        "without a canary, and nothing is promoted.",
+    )
+    freeze.add_argument("--reason", metavar="TEXT", help="for the history")
+    unfreeze = _command(
+        commands, "unfreeze", runs="freezing:unfreeze", says="Take the kill switch back."
+    )
+    unfreeze.add_argument("--reason", metavar="TEXT", help="for the history; needed")
 
 
 def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -253,15 +314,6 @@ def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
     promote.add_argument("--reason", metavar="TEXT", help="for the history")
 
 
-def _add_freezing(commands: "Commands[argparse.ArgumentParser]") -> None:
-    for name, says in (
-        ("freeze", "Production keeps to the last good version, and nothing is promoted."),
-        ("unfreeze", "Let promotions through again, after an alarm or `assay freeze`."),
-    ):
-        action = _command(commands, name, runs=f"freezing:{name}", says=says)
-        action.add_argument("--reason", metavar="TEXT", required=True, help="for the history")
-
-
 def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
     _command(
         commands,
@@ -286,6 +338,11 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
     history.add_argument(
         "--head", metavar="HASH", help="verify: that nothing was cut off since this was the head"
     )
+    history.add_argument(
+        "--evidence",
+        action="store_true",
+        help="verify: that the runs which each switch was decided on are still the same",
+    )
     history.add_argument("--reason", metavar="TEXT", help="merge: for the history")
     history.add_argument("--json", action="store_true", help="as JSON; the lines as they are kept")
     show = _command(
@@ -301,6 +358,37 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
     )
+    _add_import(actions)
+
+
+def _add_import(actions: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        actions,
+        "import",
+        runs="importing:golden_import",
+        says="Golden tasks out of promptfoo's tests, CSV, JSON lines and chat logs; what cannot "
+        "be carried over is listed with its line.",
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help=".yaml, .json, .jsonl or .csv")
+    command.add_argument(
+        "--into", type=Path, metavar="FILE", help="where to (default: golden/, named after FILE)"
+    )
+    command.add_argument("--append", action="store_true", help="add what is new to a file")
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="which column or variable is ours, such as input=question; others are guessed",
+    )
+    command.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="DIR",
+        help="keep the instructions of promptfoo's prompts as versions, such as prompts/support",
+    )
+    command.add_argument("--dry-run", action="store_true", help="write nothing")
+    command.add_argument("--json", action="store_true", help="as JSON, with all that is left out")
 
 
 def _add_alerts(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from assay.config import Budgets
@@ -21,8 +21,18 @@ MTOK = 1_000_000
 LOOP_AFTER = 4
 """The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
 
+MAX_REFUSALS = 3
+"""Denied calls of one run that are answered with a refusal; the next one ends it."""
+
 SPEND_SLACK_USD = 1e-12
 """Sums of prices are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the model is told instead of a denied call's result."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +42,19 @@ class ToolPolicy:
     allowed: frozenset[str] | None = None
     """None allows every tool there is."""
     max_calls: Mapping[str, int] = field(default_factory=dict)
+    blocked: frozenset[str] = frozenset()
+    """Whatever is allowed."""
 
-    def denies(self, tool: str, *, calls_so_far: int) -> bool:
-        """Whether one more call of `tool` is against the policy."""
-        outside = self.allowed is not None and tool not in self.allowed
-        return outside or calls_so_far >= self.max_calls.get(tool, calls_so_far + 1)
+    def refusal(self, tool: str, *, calls_so_far: int) -> Refusal | None:
+        """Why one more call of `tool` is against the policy, if it is."""
+        if tool in self.blocked:
+            return Refusal(f"Refused: the tool {tool} is blocked.")
+        if self.allowed is not None and tool not in self.allowed:
+            return Refusal(f"Refused: the tool {tool} is not allowed.")
+        if calls_so_far >= (limit := self.max_calls.get(tool, calls_so_far + 1)):
+            times = "once" if limit == 1 else f"{limit} times"
+            return Refusal(f"Refused: the tool {tool} may be called {times} at most.")
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +127,24 @@ class Meter:
             return StopReason.MAX_SPEND
         return None
 
-    def before_call(self, tool: str, arguments: str) -> StopReason | None:
-        """The limit that forbids this tool call, if any; a denied call is counted here."""
-        if self.policy.denies(tool, calls_so_far=self.by_tool[tool]):
+    def before_call(self, tool: str, arguments: str) -> Refusal | StopReason | None:
+        """What keeps this tool call from being made, if anything; a denied one is counted here.
+
+        A refusal is told to the model, a stop reason ends the run.
+        """
+        refusal = self.policy.refusal(tool, calls_so_far=self.by_tool[tool])
+        if refusal is not None:
             self.denied_tool_calls += 1
-            return StopReason.TOOL_DENIED
+            return refusal if self.denied_tool_calls <= MAX_REFUSALS else StopReason.TOOL_DENIED
         if self.tool_calls >= self.budgets.max_tool_calls:
             return StopReason.MAX_TOOL_CALLS
         if self._same_calls[tool, arguments] >= LOOP_AFTER - 1:
             return StopReason.LOOP
         return None
+
+    def at_finish(self) -> StopReason:
+        """How a run ends whose model is done: not well if it reached for what is denied."""
+        return StopReason.TOOL_DENIED if self.denied_tool_calls else StopReason.FINISH
 
     def count_call(self, tool: str, arguments: str) -> None:
         """Add one tool call that is made."""
@@ -184,10 +210,19 @@ class Stopwatch:
     def __init__(self, *, before_s: float = 0.0) -> None:
         self._started = time.perf_counter() - before_s
         self._deadline: asyncio.Timeout | None = None
+        self._waiters = 0
+        self._stands_since = 0.0
+        self._stood_until = self._started
+        self._due: float | None = None
+
+    def start(self) -> None:
+        """Begin anew: what was before was no work, such as queueing for a process."""
+        self._started = self._stood_until = time.perf_counter()
 
     def elapsed_s(self) -> float:
         """Seconds worked so far."""
-        return max(0.0, time.perf_counter() - self._started)
+        now = self._stands_since if self._waiters else time.perf_counter()
+        return max(0.0, now - self._started)
 
     def limit(self, seconds: float) -> asyncio.Timeout:
         """A time-out for the whole run that stands still while the run is `waiting`."""
@@ -195,19 +230,36 @@ class Stopwatch:
         return self._deadline
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Stand still: the run waits for something that is not its doing (a rate limit)."""
-        began = time.perf_counter()
-        due = self._deadline.when() if self._deadline else None
-        if self._deadline:
-            self._deadline.reschedule(None)
+    def waiting(self, already_s: float = 0.0) -> Iterator[None]:
+        """Stand still: the run waits for something that is not its doing (a rate limit).
+
+        It stands as long as any of several waits goes on; no time is taken off twice.
+
+        Args:
+            already_s: Seconds up to now that turned out to be such a wait too.
+        """
+        since = max(time.perf_counter() - already_s, self._stood_until)
+        if self._waiters == 0:
+            self._stands_since = since
+            self._due = self._deadline.when() if self._deadline else None
+            self._move(None)
+        self._waiters += 1
+        self._stands_since = min(since, self._stands_since)
         try:
             yield
         finally:
-            waited = time.perf_counter() - began
-            self._started += waited
-            if self._deadline and due is not None:
-                self._deadline.reschedule(due + waited)
+            self._waiters -= 1
+            if self._waiters == 0:
+                self._stood_until = time.perf_counter()
+                waited = self._stood_until - self._stands_since
+                self._started += waited
+                if self._due is not None:
+                    self._move(self._due + waited)
+
+    def _move(self, when: float | None) -> None:
+        if self._deadline is not None:
+            with suppress(RuntimeError):  # its block is over, or is ending
+                self._deadline.reschedule(when)
 
 
 def _sum(left: int | None, right: int | None) -> int | None:

@@ -44,11 +44,20 @@ class Config(ConfigFile):
         return None if tools is None else self.folder / tools
 
     @property
+    def faults_hash(self) -> str | None:
+        """12 hex digits over what goes wrong on purpose; None where nothing does."""
+        faults = self.testing.model_dump(mode="json", include={"faults"})["faults"]
+        text = json.dumps(faults, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12] if faults else None
+
+    @property
     def code_paths(self) -> tuple[Path, ...]:
         """The files of the agent's own code that the configuration names and that are there."""
         match self.agent:
             case BuiltinSection():
                 named = [] if self.tools_path is None else [self.tools_path]
+                servers = self.agent.mcp_servers.values()
+                named += [self.folder / word for each in servers for word in each.command or ()]
             case PythonSection(entrypoint=entrypoint):
                 module = self.folder.joinpath(*entrypoint.partition(":")[0].split("."))
                 named = [module.with_name(f"{module.name}.py"), module / "__init__.py"]
@@ -56,7 +65,20 @@ class Config(ConfigFile):
                 named = [self.folder / word for word in words]
             case HttpSection():
                 named = []
-        return tuple(path for path in named if path.is_file())
+        return tuple(filter(_is_file, named))
+
+    @property
+    def code_hashes(self) -> list[str]:
+        """64 hex digits over each file of the agent's own code."""
+        return [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.code_paths]
+
+
+def _is_file(path: Path) -> bool:
+    """No where a word of a command is too long for a name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:

@@ -6,7 +6,7 @@ Prompts have none: a variable that somebody forgot must never defeat a rollback.
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -51,9 +51,10 @@ def _twins(model: type[BaseModel], above: Location = ()) -> Iterator[tuple[Locat
     """Every key that has a twin, with the type of its value."""
     for name, field in model.model_fields.items():
         here = (*above, name)
-        for section in sections_in(field.annotation):
+        sections = sections_in(field.annotation)
+        for section in sections:
             yield from _twins(section, here)
-        if above and not sections_in(field.annotation):
+        if above and (not sections or type(None) in get_args(field.annotation)):
             yield here, field.annotation
 
 

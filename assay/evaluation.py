@@ -1,13 +1,16 @@
 """One evaluation under way: its runs, each on disk before it is counted."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from assay.agents.opening import open_agent
-from assay.agents.protocol import Agent, AgentResult, Order
+from assay.agents.protocol import Agent, AgentResult, Order, Recordable
+from assay.agents.proxy.measured import warnings_about
 from assay.checks import Observed, assess
+from assay.config import EvaluationBudgets
 from assay.golden import GoldenTask
 from assay.judges.bench import Bench, is_to_be_judged, open_bench
 from assay.judges.ruling import Answer, Place, as_line, by_run, from_line, spent_on
@@ -18,7 +21,10 @@ from assay.records import RunKey, RunRecord, RunScope
 from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
+from assay.store.record import Record, Recorder, secrets_of
+from assay.store.replay import ANOTHER_REQUEST, NOT_RECORDED, OpenReplay, open_replay
 from assay.store.tape import Exchange, Tape, read_tapes
+from assay.store.toolsets import keep_tools
 
 MAX_OUTPUT_CHARS = 50_000
 """What is kept of an output; a model's text is bounded before it is stored."""
@@ -70,14 +76,19 @@ class Evaluation:
     _unjudged: dict[str, RunRecord]
     """Made by an interrupted attempt, which did not hear all judges."""
     _heard: Mapping[str, Mapping[Place, Answer]]
-    """What judges answered an interrupted attempt, by run."""
+    """What judges answered an interrupted attempt, or when it was recorded, by run."""
+    _recorder: Recorder | None
+    _replay: OpenReplay | None
     _ledger: Ledger = field(init=False)
     _not_made: str | None = field(init=False, default=None)
     _settled: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
+        budgets = self.plan.config.budgets
+        if self.plan.is_rerun:  # it costs nothing
+            budgets = budgets.model_copy(update={"evaluation": EvaluationBudgets()})
         made = [*self._finished.values(), *self._unjudged.values()]
-        self._ledger = Ledger.of(self.plan.config.budgets, finished=made, begun=self._taped)
+        self._ledger = Ledger.of(budgets, finished=made, begun=self._taped)
 
     @property
     def n_finished(self) -> int:
@@ -97,6 +108,12 @@ class Evaluation:
         """Make no more runs of these candidates: they have their verdicts."""
         self._settled.update(prompt_ids)
 
+    def warnings(self) -> Iterator[str]:
+        """What there is to say of the figures of all runs together."""
+        yield from warnings_about(self._finished.values())
+        if misses := self._misses():  # no prompt's doing, and a decision would only count them
+            yield f"{len(misses)} runs could not be replayed: {misses[0]}"
+
     def _candidate_ids(self) -> list[str]:
         return [prompt.prompt_id for prompt in self.plan.candidates]
 
@@ -105,6 +122,13 @@ class Evaluation:
         pairs = [(prompt, task) for task in self.plan.tasks for prompt in self.plan.prompts]
         cells = [Cell(prompt, task, number) for number, (prompt, task) in enumerate(pairs)]
         return [cell for cell in cells if cell.prompt.prompt_id not in self._settled]
+
+    def _misses(self) -> list[str]:
+        """What runs asked for that the replayed record does not hold, in words."""
+        if self.plan.replay is None:
+            return []
+        errors = [run.error for run in self._finished.values() if run.error is not None]
+        return [error for error in errors if error.startswith((NOT_RECORDED, ANOTHER_REQUEST))]
 
     @property
     def budget_spent(self) -> str | None:
@@ -143,6 +167,7 @@ class Evaluation:
     async def _make(self, cell: Cell, key: RunKey, round_number: int) -> RunRecord:
         started_at = datetime.now(UTC)
         self._journal.append(self._start_line(key, started_at))
+        tape = self._tape(key)
         result = await self.agent.run(
             Order(
                 prompt=cell.prompt,
@@ -150,9 +175,13 @@ class Evaluation:
                 scope=RunScope(key=key, folder=self.folder.files),
                 metadata=cell.task.metadata,
             ),
-            tape=Tape(key.run_id, self._taped.get(key.run_id, ()), self._tapes),
+            tape=tape,
         )
+        if tape.latency_s is not None:
+            result = replace(result, latency_s=tape.latency_s)
         run = self._record(cell, key, result, started_at=started_at, round_number=round_number)
+        if self._recorder is not None:
+            self._recorder.add(run, tape)
         if is_to_be_judged(cell.task, run):
             self._journal.append({"type": "run_made", "run": run.model_dump(mode="json")})
         self._ledger.count(run)
@@ -166,15 +195,29 @@ class Evaluation:
             cell.task,
             run,
             key,
-            heard=self._heard.get(run.run_id, {}),
+            heard=self._heard.get(self._judged_as(key), {}),
             keep=lambda answer: self._journal.append(as_line(run.run_id, answer)),
         )
+
+    def _judged_as(self, key: RunKey) -> str:
+        """The id of the run that judges were heard on: its own, or the recorded one's."""
+        replay = self.plan.replay
+        if replay is None or not self.plan.is_rerun:
+            return key.run_id
+        return replace(key, evaluation_id=replay.evaluation_id).run_id
 
     async def _keep(self, run: RunRecord) -> None:
         self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
         await self._journal.committed()
         self._finished[run.run_id] = run
         self.on_run(run)
+
+    def _tape(self, key: RunKey) -> Tape:
+        """Where the run's exchanges come from and go to."""
+        taped = self._taped.get(key.run_id, ())
+        if self._replay is not None:
+            return self._replay.tape(key, taped, self._tapes)
+        return Tape(key.run_id, taped, self._tapes, keeps_requests=self._recorder is not None)
 
     def _start_line(self, key: RunKey, started_at: datetime) -> dict[str, object]:
         return {
@@ -197,9 +240,11 @@ class Evaluation:
         round_number: int,
     ) -> RunRecord:
         used = asdict(result)
-        trace = [
-            call | {"arguments": call["arguments"][:MAX_TRACED_CHARS]} for call in used.pop("calls")
+        trace: list[dict[str, object]] = [
+            _without_none(call) | {"arguments": call["arguments"][:MAX_TRACED_CHARS]}
+            for call in used.pop("calls")
         ]
+        trace += [{"note": note} for note in used.pop("notes")]
         used["output"], used["error"] = _storable(result.output), _storable(result.error)
         verdict = assess(cell.task, observed(result))
         return RunRecord(
@@ -219,6 +264,8 @@ class Evaluation:
             tools_hash=self.agent.tools_hash,
             budgets_hash=self.plan.budgets_hash,
             price_table=self.agent.price_table,
+            faults_hash=self.plan.config.faults_hash,
+            replayed=None if self.plan.replay is None else str(self.plan.replay),
             started_at=started_at,
             success=verdict.success,
             failed_checks=list(verdict.failed_checks),
@@ -235,18 +282,27 @@ async def open_evaluation(
 ) -> AsyncIterator[Evaluation]:
     """Begin an evaluation, or go on with one that was interrupted, alone in its folder."""
     folder = folder_of(plan)
+    replay = _replay_of(plan, folder)
+    execution = plan.config.execution.model_copy(update={"max_concurrency": max_concurrency})
+    config = plan.config.model_copy(update={"execution": execution})
     async with (  # first: bad tools, or a judge without a key, leave no folder behind
-        open_agent(plan.config) as agent,
-        open_bench(plan.config, plan.tasks) as bench,
+        open_agent(config, replay) as agent,
+        open_bench(config, plan.tasks, replay) as bench,
     ):
         with folder.lock():
             folder.files.mkdir(exist_ok=True)
+            if agent.tool_schemas is not None:
+                keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
-            answers = folder.judges_answers(from_line)
+            answers = _heard_in(plan, folder).judges_answers(from_line)
             bench.recall(spent_on(answers))
             unjudged = {run.run_id: run for run in folder.unjudged_runs()}
             taped = read_tapes(folder.tapes, finished=finished.keys() | unjudged.keys())
-            with Journal(folder.journal) as journal, Journal(folder.tapes) as tapes:
+            with (
+                Journal(folder.journal) as journal,
+                Journal(folder.tapes) as tapes,
+                _recording(plan, folder.record, agent, bench) as recorder,
+            ):
                 if folder.header() is None:
                     journal.append(plan.header())
                 yield Evaluation(
@@ -262,7 +318,37 @@ async def open_evaluation(
                     _finished=finished,
                     _unjudged=unjudged,
                     _heard=by_run(answers),
+                    _recorder=recorder,
+                    _replay=replay,
                 )
+
+
+def _replay_of(plan: Plan, folder: EvaluationFolder) -> OpenReplay | None:
+    """The record that answers, from a folder beside the evaluation's."""
+    if (replay := plan.replay) is None:
+        return None
+    return open_replay(Record(folder.path.with_name(replay.evaluation_id)), replay.mode)
+
+
+def _heard_in(plan: Plan, folder: EvaluationFolder) -> EvaluationFolder:
+    """Where the journal with the judges' answers is: with the runs that they were heard on."""
+    if plan.replay is None or not plan.is_rerun:
+        return folder
+    return EvaluationFolder(folder.path.with_name(plan.replay.evaluation_id))
+
+
+@contextmanager
+def _recording(plan: Plan, record: Record, agent: Agent, bench: Bench) -> Iterator[Recorder | None]:
+    """Keeps a record if one is asked for, or was when the evaluation began."""
+    if not (plan.records or record.exists) or not isinstance(agent, Recordable):
+        yield None
+        return
+    with Journal(record.growing) as journal:
+        recorder = Recorder(journal, secrets=secrets_of(plan.config))
+        if record.header() is None:
+            header = agent.record_header(plan.config, plan.evaluation_id)
+            recorder.begin(header.model_copy(update={"judge": bench.described(plan.config)}))
+        yield recorder
 
 
 def observed(result: AgentResult) -> Observed:
@@ -281,6 +367,10 @@ def observed(result: AgentResult) -> Observed:
             if call.was_made
         ],
     )
+
+
+def _without_none(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if value is not None}
 
 
 def _storable(text: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Golden tasks, read from `golden/*.jsonl` and `assay.yaml`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ from assay.judged_checks import missing_for
 from assay.sections import GoldenTesting
 from assay.validation import Model, Place, Section, together, validated
 
-__all__ = ["Check", "GoldenTask", "load_golden"]
+__all__ = ["Check", "GoldenTask", "golden_files", "load_golden", "tasks_in"]
 
 _NO_FILE = "write it, or take it out of testing.golden_files"
 
@@ -131,10 +131,34 @@ class _Book:
         )
 
 
+def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
+    """The golden tasks of these files alone; there may be none.
+
+    Raises:
+        InputError: As `load_golden`.
+    """
+    book, tasks = _Book(), []
+    for path in files:
+        for given in _in_file(path):
+            book.add(given)
+    for task_id, given in book.tasks.items():
+        try:
+            tasks.append(given.validated(GoldenTask, f"task {task_id!r}"))
+        except InputError as wrong:
+            book.problems.append(wrong)
+    if book.problems:
+        raise together(book.problems)
+    return tuple(tasks)
+
+
 def _in_files(config: Config) -> Iterator[_Given]:
-    for path in _files(config):
-        for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
-            yield _Given(row.value, _at(Place(path=path, line=row.line)))
+    for path in golden_files(config):
+        yield from _in_file(path)
+
+
+def _in_file(path: Path) -> Iterator[_Given]:
+    for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
+        yield _Given(row.value, _at(Place(path=path, line=row.line)))
 
 
 def _at(place: Place) -> Callable[[Location], Place]:
@@ -154,23 +178,28 @@ def _within(document: Document, whole: Location) -> Callable[[Location], Place]:
     return lambda location: Place(path=document.path, line=document.line((*whole, *location)))
 
 
-def _files(config: Config) -> list[Path]:
-    """The golden files, each once, as somebody in this working directory names them."""
+def golden_files(config: Config, *, must_match: bool = True) -> list[Path]:
+    """The golden files, each once, as somebody in this working directory names them.
+
+    Raises:
+        InputError: A pattern of the user's matches no file, and must.
+    """
     found: dict[Path, Path] = {}
     for pattern in config.testing.golden_files:
-        for path in _matching(pattern, config):
+        for path in _matching(pattern, config, must_match=must_match):
             found.setdefault(path.resolve(), _typed(path))
     return list(found.values())
 
 
-def _matching(pattern: str, config: Config) -> list[Path]:
+def _matching(pattern: str, config: Config, *, must_match: bool) -> list[Path]:
     if not any(sign in pattern for sign in "*?["):
         return [config.folder / pattern]
     try:
         paths = sorted(config.folder.glob(pattern))
     except (NotImplementedError, ValueError):
         paths = []
-    if not paths and pattern not in GoldenTesting.model_fields["golden_files"].default:
+    defaults = GoldenTesting.model_fields["golden_files"].default
+    if must_match and not paths and pattern not in defaults:
         problem = f"testing.golden_files: no file matches {pattern!r}"
         raise InputError(problem, path=_typed(config.path), mend=_NO_FILE)
     return paths

@@ -94,8 +94,8 @@ class Check(Section):
     def _without_an_empty_threshold(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Hashes of golden tasks stay what they were before there were thresholds."""
         content: dict[str, Any] = dump(self)
-        if content["threshold"] is None:
-            del content["threshold"]
+        if content.get("threshold") is None:
+            content.pop("threshold", None)
         return content
 
     @property

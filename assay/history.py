@@ -180,6 +180,11 @@ class History(NamedTuple):
     """Freezes and merges, oldest first."""
 
     @property
+    def is_frozen(self) -> bool:
+        """What its last freeze, or the end of one, left in force."""
+        return next((e.frozen for e in reversed(self.others) if e.frozen is not None), False)
+
+    @property
     def all(self) -> tuple[Entry, ...]:
         """All of them, oldest first."""
         known = self.entries + self.canaries + self.others

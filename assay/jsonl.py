@@ -41,10 +41,11 @@ def parse_jsonl(raw: bytes, *, path: Path) -> Iterator[Row]:
             raise InputError(problem, path=path, line=line, mend="shorten it")
         text = decode(content, path=path, first_line=line)
         if text.strip():
-            yield Row(_object(text.strip(), path=path, line=line), line)
+            yield Row(json_object(text.strip(), path=path, line=line), line)
 
 
-def _object(text: str, *, path: Path, line: int) -> dict[str, Any]:
+def json_object(text: str, *, path: Path, line: int) -> dict[str, Any]:
+    """The object that one line is; `InputError` as `parse_jsonl` says."""
     try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from assay.agent_sections import Count, is_http_url
+from assay.agent_sections import Count
+from assay.endpoints import is_http_url
 from assay.token_prices import ModelPrices
 from assay.validation import Section, Text, refusal
 from assay.variables import VariableName

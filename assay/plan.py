@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from assay.config import Config
@@ -19,6 +18,7 @@ from assay.golden import GoldenTask
 from assay.prompts import PromptVersion
 from assay.records import SCHEMA_VERSION, PromptRef
 from assay.store.evaluations import EvaluationFolder
+from assay.store.replay import Replay, ReplayMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,15 @@ class Plan:
     """Looks that earlier nights have taken."""
     resumed: bool = False
     """Whether this goes on with an evaluation that was interrupted."""
+    records: bool = False
+    """Whether every exchange is kept for good."""
+    replay: Replay | None = None
+    """The record that answers for the world."""
+
+    @property
+    def is_rerun(self) -> bool:
+        """Whether nothing is asked anew: it costs nothing, and shows nothing that is new."""
+        return self.replay is not None and self.replay.mode is ReplayMode.ALL
 
     @property
     def prompts(self) -> tuple[PromptVersion, ...]:
@@ -91,15 +100,23 @@ class Plan:
             {
                 "prompts": [prompt.prompt_id for prompt in self.prompts],
                 "golden": {task.id: task.hash for task in self.tasks},
-                "code": [_sha256(path) for path in self.config.code_paths],
+                "code": self.config.code_hashes,
                 "metadata": [task.metadata for task in self.tasks if task.metadata],
                 "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
                 **self._judged_by(),
                 "gates": self.gates.model_dump(mode="json"),
                 "allow_different": sorted(self.allow_different),
                 "max_infra_error_share": self.config.testing.max_infra_error_share,
+                **self._world,
             }
         )
+
+    @property
+    def _world(self) -> dict[str, str]:
+        """In what the world was not as it is."""
+        replay = None if self.replay is None else str(self.replay)
+        world = {"faults_hash": self.config.faults_hash, "replay": replay}
+        return {name: value for name, value in world.items() if value is not None}
 
     def _judged_by(self) -> dict[str, Any]:
         """The judge, where any golden task asks for one."""
@@ -125,6 +142,7 @@ class Plan:
             "allow_different": sorted(self.allow_different),
             "inputs_hash": self.inputs_hash,
             "question_hash": self.question_hash,
+            **self._world,
         }
 
 
@@ -156,7 +174,3 @@ def prompt_ref(prompt: PromptVersion) -> PromptRef:
 
 def _hash(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.errors import InputError
-from assay.yaml_document import BOOL_TAG, NULL_TAG, NUMBER_TAGS, STRING_TAG
+from assay.prompts.settings import parse_settings
+from assay.yaml_document import NULL_TAG, NUMBER_TAGS, STRING_TAG
 from assay.yaml_scalars import Scalar, Value, find_scalars, rewrite_scalars
 
 _SECTION = "prompts"
-_ROLLOUT = "rollout"
 _CANARY = "rollout.canary"
 _DEFAULT_DIRECTORY = "prompts"
-_WRITE_FROZEN = "write rollout:, and in it frozen: false"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Says(NamedTuple):
     canary: Canary | None
     """None where `rollout.canary` is missing or cannot be read."""
     frozen: bool | None = None
-    """What `rollout.frozen` says; None where nobody looked."""
+    """What `rollout.frozen` says; None where it cannot be read."""
 
 
 class Snapshot(NamedTuple):
@@ -98,12 +97,11 @@ class PointerFile:
     @property
     def says(self) -> Says:
         """What it sends to production; a canary that is not readable stands in no switch's way."""
-        canary: Canary | None = None
-        frozen: bool | None = None
+        canary, frozen = None, None
         with contextlib.suppress(InputError):
             canary = self.canary
         with contextlib.suppress(InputError):
-            frozen = self.frozen
+            frozen = is_frozen(self.raw, self.path)
         return Says(self.snapshot.pointers, canary, frozen)
 
     @property
@@ -116,22 +114,8 @@ class PointerFile:
         version, share = self._canary_scalars()
         return Canary(None if version.tag == NULL_TAG else version.value, _share(share, self.path))
 
-    @property
-    def frozen(self) -> bool | None:
-        """What `rollout.frozen` says; None where it is not written.
-
-        Raises:
-            InputError: There is no section `rollout`, or the value is not true or false.
-        """
-        scalar = self._frozen_scalar()
-        return None if scalar is None else scalar.value.lower() == "true"
-
-    def with_canary(self, to: Canary, *, frozen: bool | None = None) -> bytes:
+    def with_canary(self, to: Canary) -> bytes:
         """The file's bytes with another canary, and nothing else changed.
-
-        Args:
-            to: The canary.
-            frozen: What `rollout.frozen` shall say, where it is written; None leaves it.
 
         Raises:
             InputError: The values cannot be rewritten where they stand.
@@ -140,31 +124,7 @@ class PointerFile:
         new: dict[Scalar, Value] = {version: to.version}
         if self.canary.share != to.share:  # not `0` to `0.0`
             new[share] = to.share
-        if frozen not in (None, self.frozen) and (scalar := self._frozen_scalar()) is not None:
-            new[scalar] = frozen
         return rewrite_scalars(self.raw, new, path=self.path)
-
-    def with_frozen(self, frozen: bool) -> bytes:
-        """The file's bytes with another `rollout.frozen`, and nothing else changed.
-
-        Raises:
-            InputError: It is not there, or cannot be rewritten where it stands.
-        """
-        if (scalar := self._frozen_scalar()) is None:
-            problem = f"`{_ROLLOUT}.frozen` is missing"
-            raise InputError(problem, path=self.path, mend=_WRITE_FROZEN)
-        return rewrite_scalars(self.raw, {scalar: frozen}, path=self.path)
-
-    def _frozen_scalar(self) -> Scalar | None:
-        found = find_scalars(
-            self.raw,
-            section=_ROLLOUT,
-            keys=("frozen",),
-            path=self.path,
-            tags=(BOOL_TAG,),
-            mend=_WRITE_FROZEN,
-        )
-        return found.get("frozen")
 
     def _canary_scalars(self) -> tuple[Scalar, Scalar]:
         return (
@@ -245,6 +205,15 @@ def _share(scalar: Scalar, path: Path) -> float:
             line=scalar.line,
             mend="write plain digits, such as 0.05",
         ) from None
+
+
+def is_frozen(raw: bytes, path: Path) -> bool:
+    """What `rollout.frozen` says, as production reads it.
+
+    Raises:
+        InputError: Production could not read the file.
+    """
+    return parse_settings(raw, path).frozen
 
 
 def sha256_hex(raw: bytes) -> str:

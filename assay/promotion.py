@@ -101,6 +101,12 @@ def read_evidence(config: Config, evaluation_id: str, *, prompt_id: str | None =
     if decision is None or decision.verdict != "promote":
         said = outcome.reason if decision is None else decision.reason
         raise NoVerdict(f"evaluation {folder.evaluation_id} says {said}")
+    if decision.replayed is not None and decision.replayed.mode == "all":
+        of = decision.replayed.evaluation_id
+        raise NoVerdict(
+            f"evaluation {folder.evaluation_id} repeats what evaluation {of} recorded",
+            mend=f"name that one: {of}",
+        )
     return Evidence(folder, outcome, decision)
 
 

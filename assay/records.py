@@ -132,7 +132,8 @@ class RunRecord(BaseModel):
     error: str | None = None
     attempts: int = Field(default=1, ge=1)
     trace: list[dict[str, Any]] = Field(default_factory=list)
-    """The tool calls in order: `{tool, arguments, outcome}`, each bounded in length."""
+    """The tool calls in order: `{tool, arguments, outcome}`, each bounded in length; then what
+    there is to know about the figures: `{note}`."""
     budgets_hash: str | None = None
     """Of the limits of one run; None in files of before they were kept."""
     success_without_judge: bool | None = None
@@ -147,3 +148,7 @@ class RunRecord(BaseModel):
     """None where no judge was asked or its price is not known."""
     judge_rulings: list[dict[str, Any]] = Field(default_factory=list)
     """Each judged check: `{check, passed, reason, votes, agreement, similarity}`."""
+    faults_hash: str | None = None
+    """Of what went wrong on purpose; None where nothing did."""
+    replayed: str | None = None
+    """`tools:ID` or `all:ID`: which record answered for the world; None where none did."""

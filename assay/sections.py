@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from assay.agent_sections import AgentSection, BuiltinSection, Command, Count
+from assay.agent_sections import AgentSection, BuiltinSection, Count
+from assay.endpoints import Command
 from assay.errors import AssayError
+from assay.fault_sections import ToolFaults
 from assay.gates import Gates
 from assay.judge_section import JudgeSection
 from assay.prompts import parse_ref
@@ -63,6 +65,10 @@ class GoldenTesting(Section):
     """Share of runs lost to the infrastructure above which there is no verdict."""
     seed: int = Field(default=0, ge=0)
     """Of everything random in an evaluation."""
+    faults: dict[Text, ToolFaults] = Field(
+        default_factory=dict, examples=[{"kb.search": {"error_rate": 0.1}}]
+    )
+    """What goes wrong on purpose, by tool of the built-in agent."""
 
 
 class Nightly(Section):
@@ -131,8 +137,18 @@ class Execution(Section):
     """Runs at the same time."""
     engine: Literal["local"] = "local"
     """Where runs are made."""
-    attempts: Count = 3
-    """Requests made for one answer of the model, counting the first."""
+    attempts: Count = 5
+    """Requests made for one answer of the model, counting the first; a refusal for the load (429)
+    does not count while the provider answers others."""
+    request_timeout_s: Amount | None = None
+    """Seconds after which a request is given up and made again; empty is half of
+    `budgets.max_seconds`, at least 10. `agent.kind: http`, where a request is the whole run,
+    has it only if it is given here."""
+    requests_per_minute: Count | None = None
+    """Requests to one provider's model in any minute, at most; empty is no limit."""
+    tokens_per_minute: Count | None = None
+    """Tokens of one provider's model in any minute, at most; estimated before a request, and
+    corrected after it. Empty is no limit."""
 
 
 class Results(Section):
@@ -274,6 +290,16 @@ class ConfigFile(Section):
     alerts: Annotated[Several[Receiver], BeforeValidator(_several)] = ()
     """Who is told when something happens."""
     rollout: Rollout = Rollout()
+
+    @model_validator(mode="after")
+    def _has_faults_where_it_has_tools(self) -> "ConfigFile":
+        if self.testing.faults and not isinstance(self.agent, BuiltinSection):
+            raise refusal(
+                f"faults are put into the tools of the built-in agent, not of {self.agent.kind!r}",
+                mend="remove testing.faults, and let the agent's own tools fail",
+                at=("testing", "faults"),
+            )
+        return self
 
     @model_validator(mode="after")
     def _logs_what_it_requires(self) -> "ConfigFile":

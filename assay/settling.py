@@ -1,7 +1,7 @@
 """From what somebody asked for to a plan: every file is read and checked before a run is made."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -9,16 +9,18 @@ from pathlib import Path
 from assay.config import Config, load_config
 from assay.errors import InputError
 from assay.gates import Gates, Scope, shared_by
-from assay.golden import load_golden
+from assay.golden import GoldenTask, load_golden
 from assay.plan import Plan, new_evaluation_id, prompt_ref
 from assay.pointers import read_pointer_file
 from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
+from assay.replaying import check_can_replay, check_judged, check_prompts, recorded_evaluation
 from assay.store.evaluations import (
     EvaluationFolder,
     find_about,
     find_evaluation,
     find_interrupted,
 )
+from assay.store.replay import Replay, ReplayMode
 
 _EVALUATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -36,6 +38,12 @@ class Request:
     allow_different: tuple[str, ...] = ()
     over_nights: bool = False
     """Whether an inconclusive evaluation goes on with the same error the next night."""
+    records: bool = False
+    """Whether every exchange is kept for good."""
+    replay: ReplayMode | None = None
+    """What a record answers for."""
+    record_of: str | None = None
+    """The evaluation whose record is replayed; None looks for one."""
     resume: str | None = None
     """The id of an interrupted evaluation to finish."""
     config: Path = Path("assay.yaml")
@@ -66,7 +74,8 @@ def settle(request: Request, *, environ: Mapping[str, str], now: datetime) -> Pl
             f"evaluation {folder.evaluation_id} has its verdict",
             mend=f"see it with: assay show {folder.evaluation_id}",
         )
-    return _going_on(_new_plan(config, _as_begun(request, folder), now), folder)
+    request = _still_replaying(_as_begun(request, folder), folder)
+    return _going_on(_new_plan(config, request, now), folder)
 
 
 def settle_as(
@@ -139,6 +148,8 @@ def _or_switched_already(config: Config, request: Request, now: datetime) -> Req
     wanted = [_full_ref(each, name) for each in request.candidates]
     if active not in wanted or request.baseline is not None or request.resume is not None:
         return request
+    if request.replay is not None:  # then the baseline is known from the record
+        return request
     directory = config.folder / config.prompts.directory
     candidates = [prompt_ref(load_prompt(directory, ref)).model_dump() for ref in wanted]
     about = {"config": str(config.path), "candidates": candidates}
@@ -151,11 +162,18 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         _ = read_pointer_file(config.path).canary  # must be there to be written on a promote
     directory = config.folder / config.prompts.directory
     name, _ = parse_ref(config.prompts.active)
+    tasks = load_golden(config)
+    recorded = _to_replay(config, request, tasks)
+    if recorded is not None and request.replay is ReplayMode.ALL:
+        request = _as_begun(request, recorded)
     baseline = load_prompt(directory, _full_ref(request.baseline or config.prompts.active, name))
     candidates = tuple(load_prompt(directory, _full_ref(each, name)) for each in request.candidates)
     _refuse_equals(baseline, candidates)
     for prompt in (baseline, *candidates):
         verify_lock(directory, prompt)
+    if recorded is not None and request.replay is ReplayMode.ALL:
+        check_prompts(recorded, (baseline, *candidates))
+        check_judged(recorded, tasks)
     repeats = config.testing.repeats if request.repeats is None else request.repeats
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}", mend="give at least 3: fewer decide nothing")
@@ -170,11 +188,44 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         baseline=baseline,
         candidates=candidates,
         gates=shared_by(len(candidates), _about(config.gates, request.scope)),
-        tasks=load_golden(config),
+        tasks=tasks,
         repeats=repeats,
         seed=seed,
         allow_different=request.allow_different,
         nights=config.nightly.candidate_nights if request.over_nights else 1,
+        records=request.records,
+        replay=_replay(recorded, request.replay),
+    )
+
+
+def _replay(recorded: EvaluationFolder | None, mode: ReplayMode | None) -> Replay | None:
+    return None if recorded is None or mode is None else Replay(mode, recorded.evaluation_id)
+
+
+def _to_replay(
+    config: Config, request: Request, tasks: Sequence[GoldenTask]
+) -> EvaluationFolder | None:
+    """The evaluation whose record is to answer, if one is.
+
+    Raises:
+        InputError: There is none such, or the options do not go together.
+    """
+    if request.records:
+        check_can_replay(config, "--record")
+    if request.replay is None:
+        if request.record_of is not None:
+            raise InputError("--record-of is given without --replay", mend="add --replay tools")
+        return None
+    check_can_replay(config, "--replay")
+    if request.records and request.replay is ReplayMode.ALL:
+        raise InputError("--record with --replay all: nothing new is said", mend="leave one out")
+    name, _ = parse_ref(config.prompts.active)
+    return recorded_evaluation(
+        config,
+        request.replay,
+        evaluation_id=request.record_of,
+        candidates=[_full_ref(each, name) for each in request.candidates],
+        tasks=tasks,
     )
 
 
@@ -197,6 +248,14 @@ def _as_begun(request: Request, folder: EvaluationFolder) -> Request:
         repeats=header["repeats"] if request.repeats is None else request.repeats,
         seed=header["seed"] if request.seed is None else request.seed,
     )
+
+
+def _still_replaying(request: Request, folder: EvaluationFolder) -> Request:
+    """The request with the record that the interrupted evaluation was answered by."""
+    mode, _, evaluation_id = str((folder.header() or {}).get("replay", "")).partition(":")
+    if not mode or request.replay is not None:
+        return request
+    return replace(request, replay=ReplayMode(mode), record_of=evaluation_id)
 
 
 def _going_on(plan: Plan, folder: EvaluationFolder) -> Plan:

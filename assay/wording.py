@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -170,14 +170,25 @@ def _example(model: type[BaseModel], location: Location) -> str | None:
     return f'"{key}": {json.dumps(field.examples[0])}'
 
 
+class _Values(NamedTuple):
+    """A mapping whose keys are the user's own: the type of its values."""
+
+    model: Any
+
+
 def _inside(outer: Any, part: str | int) -> Any:
     """The type of the value at `part` of a value of type `outer`; None when it is not known."""
     if isinstance(part, int):
         return outer  # a list's items: `_model_in` has gone into the list already
+    if isinstance(outer, _Values):
+        return outer.model
     if members := _members(outer):
         return members.get(part)
     field = _fields(outer).get(part)
-    return None if field is None else _model_in(field.annotation)
+    if field is None:
+        return None
+    inner = _model_in(field.annotation)
+    return _Values(inner) if get_origin(field.annotation) is dict else inner
 
 
 def _fields(model: Any) -> dict[str, FieldInfo]:
@@ -188,8 +199,10 @@ def _fields(model: Any) -> dict[str, FieldInfo]:
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """The model that a key's value is, or those of a union that it may be."""
-    return [annotation] if _is_model(annotation) else list(_members(annotation).values())
+    """The model that a key's value is, if it is one, or those of a union that it may be."""
+    is_optional = type(None) in get_args(annotation)
+    model = _model_in(annotation) if is_optional else annotation
+    return [model] if _is_model(model) else list(_members(annotation).values())
 
 
 def _members(annotation: Any) -> dict[str, type[BaseModel]]:

@@ -21,8 +21,8 @@ from yaml.events import (
 from assay.errors import InputError
 
 STRING_TAG = "tag:yaml.org,2002:str"
-BOOL_TAG = "tag:yaml.org,2002:bool"
 NULL_TAG = "tag:yaml.org,2002:null"
+BOOL_TAG = "tag:yaml.org,2002:bool"
 NUMBER_TAGS = ("tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
 _RESOLVER = yaml.resolver.Resolver()
 _BOM = b"\xef\xbb\xbf"

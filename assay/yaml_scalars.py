@@ -23,7 +23,6 @@ _KINDS = {
     BOOL_TAG: "true or false",
 }
 """What may stand at a key, in words."""
-_EXAMPLES = {STRING_TAG: '"support:v13"', BOOL_TAG: "true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ def _plain(value: Value) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     return "null" if value is None else format(Decimal(repr(value)), "f")
 
 
@@ -161,7 +160,7 @@ def _scalar(document: YamlDocument, position: int, key: str, tags: Collection[st
     elif tag not in tags or not (event.value or event.style):
         problem = f"must be {wanted}, not {event.value or 'empty'}"
     if problem is not None or not isinstance(event, ScalarEvent):
-        example = _EXAMPLES.get(next(iter(tags)), "0.05")
+        example = '"support:v13"' if STRING_TAG in tags else "0.05"
         document.refuse(
             position, f"`{key}` {problem}", f"write it out on one line, such as {key}: {example}"
         )

@@ -106,7 +106,7 @@ async def ours(base_url: str) -> None:
     """One evaluation's runs, and its Parquet."""
     with tempfile.TemporaryDirectory() as folder:
         config = workspace(Path(folder), base_url)
-        plan = settle(Request(candidate="v2", config=config), environ={}, now=datetime.now(UTC))
+        plan = settle(Request(candidates=("v2",), config=config), environ={}, now=datetime.now(UTC))
         async with open_evaluation(
             plan, on_run=lambda _: None, max_concurrency=CONCURRENCY
         ) as evaluation:
@@ -114,7 +114,7 @@ async def ours(base_url: str) -> None:
                 await asyncio.gather(
                     *(
                         evaluation.make_run(cell, repeat=repeat, round_number=this_round.number)
-                        for cell in evaluation.cells
+                        for cell in this_round.cells
                         for repeat in this_round.repeats
                     )
                 )

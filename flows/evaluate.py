@@ -8,6 +8,7 @@ from pydantic import Field
 from assay.choices import offering
 from assay.decision import Outcome
 from assay.gates import Scope
+from assay.store.replay import ReplayMode
 from tasks.announcing import announce, tell_of_failure
 from tasks.cells import make_runs
 from tasks.decisions import look, publish, settled
@@ -40,6 +41,9 @@ async def evaluate(
     allow_different: list[str] | None = None,
     over_nights: bool = False,
     evaluation_id: str | None = None,
+    record: bool = False,
+    replay: ReplayMode | None = None,
+    record_of: str | None = None,
 ) -> State[Outcome]:
     """Run golden tasks with every prompt, look, go on until it is clear, switch on promote.
 
@@ -60,6 +64,9 @@ async def evaluate(
         allow_different: In what beside the prompt the arms may differ, such as `model`.
         over_nights: Whether it goes on tonight where it was inconclusive last night.
         evaluation_id: An interrupted evaluation to finish; empty begins a new one.
+        record: Whether every exchange with the model and the tools is kept.
+        replay: What a record answers: `tools`, or `all`, which switches nothing.
+        record_of: The evaluation whose record answers; empty looks for one.
     """
     place = work_beside(config)
     asked = request(
@@ -71,6 +78,9 @@ async def evaluate(
         scope=scope,
         allow_different=tuple(allow_different or ()),
         over_nights=over_nights,
+        records=record,
+        replay=replay,
+        record_of=record_of,
     )
     plan = begin(asked, evaluation_id)
     async with under_way(plan, max_concurrency=max_concurrency) as evaluation:
@@ -78,7 +88,7 @@ async def evaluate(
             await make_runs(evaluation, this_round)
             decisions = look(plan, this_round.number, evaluation.budget_spent)
             evaluation.settle(settled(decisions))
-        if switch:
+        if switch and not plan.is_rerun:
             decisions = switch_prompts(plan, decisions, place, best=switch_best)
         outcome = await publish(plan, decisions)
     await announce(plan, outcome)

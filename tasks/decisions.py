@@ -12,6 +12,7 @@ from assay.decision import (
     Decision,
     EvaluationFacts,
     Outcome,
+    Replayed,
     TaskTraits,
     decisions_of,
     document,
@@ -20,6 +21,7 @@ from assay.decision import (
     outcome_of,
 )
 from assay.durable import replace_file
+from assay.errors import CannotEvaluate
 from assay.plan import Plan, folder_of, prompt_ref, seconds_since
 from assay.prompts import PromptVersion
 from assay.report.plot import gates_plot
@@ -27,8 +29,11 @@ from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import allowed, differences
 from assay.store.examples import with_examples
 from assay.store.parquet import read_runs
+from assay.store.record import Record
+from assay.store.toolsets import in_words
 from assay.versions import versions
 from tasks.artifacts import show_outcome
+from tasks.notices import warn
 
 
 @task(task_run_name="look {number}", persist_result=False, cache_policy=NO_CACHE)
@@ -51,7 +56,10 @@ def _decision(
     baseline, prompt = refs
     expected = {task.id: task.expect_stop_reason for task in plan.tasks}
     differing = differences(runs, baseline=baseline.prompt_id, candidate=prompt.prompt_id)
-    refused = [str(each) for each in differing if each.field not in plan.allow_different]
+    results = folder_of(plan).path.parent
+    refused = [
+        in_words(each, [results]) for each in differing if each.field not in plan.allow_different
+    ]
     looks = judge_in_looks(
         read_arm(runs, baseline, tasks=expected),
         read_arm(runs, prompt, tasks=expected),
@@ -76,8 +84,24 @@ def _decision(
         versions=versions(),
         looks=tuple(looks_taken(looks)),
         allowed_different=allowed(differing, plan.allow_different),
+        faults_hash=plan.config.faults_hash,
+        replayed=_replayed(plan),
     )
     return with_examples(document(looks[-1].judgement, facts), runs)
+
+
+def _pack_record(record: Record) -> None:
+    """Where it cannot be packed it stays as it is, to be read all the same."""
+    try:
+        record.pack()
+    except CannotEvaluate as refused:
+        warn(f"{refused.problem}: the record stays as {record.growing.name}")
+
+
+def _replayed(plan: Plan) -> Replayed | None:
+    if (replay := plan.replay) is None:
+        return None
+    return Replayed(mode=replay.mode.value, evaluation_id=replay.evaluation_id)
 
 
 def settled(decisions: Sequence[Decision]) -> list[str]:
@@ -88,12 +112,13 @@ def settled(decisions: Sequence[Decision]) -> list[str]:
 async def publish(plan: Plan, decisions: Sequence[Decision]) -> Outcome:
     """Keep what was decided beside its runs, and show it with the flow run.
 
-    With a verdict nothing is left to go on from, so the tapes are let go.
+    With a verdict nothing is left to go on from, so the tapes are let go; a record stays.
     """
     outcome = outcome_of(decisions)
     folder = folder_of(plan)
     replace_file(folder.decision, f"{outcome.model_dump_json(indent=2)}\n".encode())
     folder.tapes.unlink(missing_ok=True)
+    _pack_record(folder.record)
     replace_file(folder.plot, gates_plot(decisions_of(outcome)).encode())
     await show_outcome(outcome)
     return outcome

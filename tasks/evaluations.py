@@ -17,6 +17,7 @@ from assay.evaluation import Evaluation, open_evaluation
 from assay.plan import Plan
 from assay.prompts import lock_prompts
 from assay.settling import Request, settle, settle_as
+from assay.store.toolsets import changed_tools
 from tasks.flow_runs import tag_run
 from tasks.notices import warn
 from tasks.progress import Progress
@@ -76,9 +77,21 @@ async def under_way(plan: Plan, *, max_concurrency: int | None) -> AsyncIterator
     ) as evaluation:
         # Only now: texts are locked once they are judged, not when a tool cannot be imported.
         _lock(plan)
+        _tell_of_tools(evaluation)
         progress.done = evaluation.n_finished
         async with progress.shown():
             yield evaluation
+        for warning in evaluation.warnings():
+            warn(warning)
+
+
+def _tell_of_tools(evaluation: Evaluation) -> None:
+    """A tool that is another than last time explains much, so it is said before the runs."""
+    tools, config = evaluation.agent.tool_schemas, evaluation.plan.config.path
+    if tools is not None:
+        changed = changed_tools(evaluation.folder, config=config, tools=tools)
+        if changed is not None:
+            warn(changed)
 
 
 def _lock(plan: Plan) -> None:

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
+from assay.agent_sections import CommandSection
 from assay.config import SCHEMA_PATH, Config, load_config, schema_text
 from assay.documents import parse_yaml
 from assay.errors import InputError
@@ -416,7 +417,10 @@ AGENT = SAMPLE + "agent:\n"
             "agent.kind must be one of 'builtin', 'python', 'http', 'command', not 'pyton'",
         ),
         ("  kind: python\n", "agent has no 'entrypoint'\n  mend: add it, such as \"entrypoint\""),
-        ("  kind: python\n  tools: a.py\n", "unknown key 'tools'\n  mend: use one of: model, kind"),
+        (
+            "  kind: python\n  tools: a.py\n",
+            "unknown key 'tools'\n  mend: use one of: model, proxy",
+        ),
         ("  entrypoint: a:b\n", "unknown key 'entrypoint'\n"),
         ("  kind: python\n  entrypoint: agent.py\n", "agent.entrypoint is not package.module:fun"),
         ("  kind: command\n  command: []\n", "agent.command must not be empty"),
@@ -426,6 +430,29 @@ AGENT = SAMPLE + "agent:\n"
             "agent.output is text, which has no end that a pool could see",
         ),
         ("  kind: http\n  url: ftp://a\n", "agent.url is not an address"),
+        ("  mcp_servers: {kb: {}}\n", "an MCP server has either a command or a url\n  mend: "),
+        (
+            "  mcp_servers: {kb: {command: a, url: 'http://b'}}\n",
+            "an MCP server has either a command or a url\n  mend: command: starts a program",
+        ),
+        (
+            "  mcp_servers: {kb: {url: 'http://a', env_from: [A]}}\n",
+            "env_from is for a server with a command\n  mend: name the variable in headers_env",
+        ),
+        (
+            "  mcp_servers: {kb: {command: a, headers_env: {X: A}}}\n",
+            "headers_env is for a server with a url\n  mend: name the variable in env_from",
+        ),
+        (
+            "  mcp_servers: {kb: {command: a, env_from: [sk-hunter2]}}\n",
+            "agent.mcp_servers.kb.env_from[0] is not the name of an environment variable",
+        ),
+        ("  mcp_servers: {k.b: {command: a}}\n", "is not the name of a server\n  mend: use"),
+        ("  mcp_servers: {kb: {comand: a}}\n", "unknown key 'comand'\n  mend: did you mean 'com"),
+        (
+            "  allowed_tools: [a, b]\n  blocked_tools: [c, b]\n",
+            "'b' is both allowed and blocked\n  mend: remove it from agent.allowed_tools or ",
+        ),
         ("  kind: http\n  url: http://me:sk-hunter2@a\n", "agent.url holds a user or a password"),
         (
             "  kind: http\n  url: http://a\n  headers:\n    Authorization: sk-hunter2\n",
@@ -496,3 +523,22 @@ def test_the_schema_takes_each_kind_of_agent_and_no_mixture() -> None:
         assert validator.is_valid(right | {"agent": agent})
         assert not validator.is_valid(right | {"agent": agent | {"colour": "red"}})
     assert not validator.is_valid(right | {"agent": {"kind": "python", "model": "local"}})
+
+
+def test_a_section_that_may_be_left_out_has_twins(tmp_path: Path) -> None:
+    """Key by key and as a whole: an address of one's own must not need another file."""
+    proxy = "agent:\n  kind: command\n  command: a\n  proxy: {provider: openai}\n"
+    path = tmp_path / "assay.yaml"
+    path.write_text("prompts: {active: 'a:v1', rollback: 'a:v1'}\n" + proxy)
+    url = {"ASSAY_AGENT__PROXY__BASE_URL": "http://127.0.0.1:8000/v1"}
+    agent = load_config(path, url).agent
+    assert isinstance(agent, CommandSection)
+    assert agent.proxy is not None
+    assert agent.proxy.base_url == "http://127.0.0.1:8000/v1"
+    whole = load_config(path, {"ASSAY_AGENT__PROXY": "{provider: anthropic}"}).agent
+    assert isinstance(whole, CommandSection)
+    assert whole.proxy is not None
+    assert whole.proxy.provider == "anthropic"
+    assert load_config(path, {"ASSAY_AGENT__PROXY": ""}).agent == CommandSection(
+        kind="command", command=("a",)
+    )

@@ -24,9 +24,11 @@ from tests.commands import Assay
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def evaluated(folder: Path, environ: dict[str, str] | None = None) -> tuple[list[RunRecord], Look]:
-    """`assay evaluate faq:v2` in a copy of an example, without Prefect."""
-    request = Request(candidates=("faq:v2",), config=folder / "assay.yaml")
+def evaluated(
+    folder: Path, environ: dict[str, str] | None = None, candidate: str = "faq:v2"
+) -> tuple[list[RunRecord], Look]:
+    """`assay evaluate CANDIDATE` in a copy of an example, without Prefect."""
+    request = Request(candidates=(candidate,), config=folder / "assay.yaml")
     plan = settle(request, environ=environ or {}, now=datetime.now(UTC))
     runs = carried_out(plan)
     return runs, judged(plan, runs)

@@ -36,7 +36,7 @@ COLUMNS += [
     "judge_tokens",
     "judge_spend_usd",
 ]
-COLUMNS += ["judge_rulings"]
+COLUMNS += ["judge_rulings", "faults_hash", "replayed"]
 """The contract, word for word, and what was added to it since."""
 
 

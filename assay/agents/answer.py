@@ -74,13 +74,18 @@ def read_json(text: bytes) -> Any:
 
 
 def result_of(
-    answer: Mapping[str, Any] | Failed, *, budgets: Budgets, latency_s: float, attempts: int = 1
+    answer: Mapping[str, Any] | Failed,
+    *,
+    budgets: Budgets | None,
+    latency_s: float,
+    attempts: int = 1,
 ) -> AgentResult:
     """The result of a run, whatever was answered.
 
     Args:
         answer: By the names of docs/agents.md, or promptfoo's; other keys are not read.
         budgets: What the run may use; beyond it, the budget's stop reason replaces its own.
+            None where somebody else counts, who knows better.
         latency_s: Seconds of work.
         attempts: Times that the run was begun.
     """
@@ -101,8 +106,16 @@ def result_of(
     )
 
 
+def tokens_used(answer: Mapping[str, Any]) -> int | None:
+    """How many tokens an answer says that its run used; None where it does not, or not rightly."""
+    try:
+        return _figures(answer)["total_tokens"]
+    except (Rubbish, RecursionError):
+        return None
+
+
 def _read(
-    answer: Mapping[str, Any], budgets: Budgets, latency_s: float, attempts: int
+    answer: Mapping[str, Any], budgets: Budgets | None, latency_s: float, attempts: int
 ) -> AgentResult:
     figures = _figures(answer)
     n_calls, calls = _tool_calls(answer.get("tool_calls"))
@@ -111,20 +124,28 @@ def _read(
     if stop_reason is None and output is None:
         raise Rubbish("it has neither output nor error nor stop_reason")
     spend_usd = _spend(answer)
-    beyond = overrun(
-        budgets,
-        steps=figures["steps"],
-        tool_calls=n_calls,
-        total_tokens=figures["total_tokens"],
-        spend_usd=spend_usd,
-    )
+    beyond = None
+    if budgets is not None:
+        beyond = overrun(
+            budgets,
+            steps=figures["steps"],
+            tool_calls=n_calls,
+            total_tokens=figures["total_tokens"],
+            spend_usd=spend_usd,
+        )
     if beyond is not None and stop_reason not in _ERRORS:
         stop_reason = beyond
     return AgentResult(
         output=_output(output),
         stop_reason=stop_reason or StopReason.FINISH,
         latency_s=latency_s,
-        **figures,
+        input_tokens=figures["input_tokens"],
+        output_tokens=figures["output_tokens"],
+        cached_tokens=figures["cached_tokens"],
+        reasoning_tokens=figures["reasoning_tokens"],
+        total_tokens=figures["total_tokens"],
+        steps=figures["steps"],
+        denied_tool_calls=figures["denied_tool_calls"],
         tool_calls=n_calls,
         tool_calls_by_tool=dict(Counter(call.tool for call in calls)),
         spend_usd=spend_usd,

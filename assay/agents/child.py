@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,13 +86,20 @@ class Child:
             del self._tail[:-MAX_TAIL_BYTES]
 
 
-async def spawn(command: Sequence[str], *, folder: Path, max_line_bytes: int) -> Child:
+async def spawn(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    max_line_bytes: int,
+    environ: Mapping[str, str] | None = None,
+) -> Child:
     """Start a program in a folder, without a shell.
 
     Args:
         command: The program and its arguments.
         folder: Where it runs.
         max_line_bytes: Longest line that its output's reader takes.
+        environ: All that it sees of the environment; None for everything.
 
     Raises:
         OSError: It cannot be started.
@@ -104,6 +111,7 @@ async def spawn(command: Sequence[str], *, folder: Path, max_line_bytes: int) ->
         lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=max_line_bytes, loop=loop),
         *command,
         cwd=folder,
+        env=environ,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

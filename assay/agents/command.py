@@ -2,21 +2,21 @@
 
 import asyncio
 import json
+import re
 import shutil
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assay.agent_sections import CommandSection
+from assay.agent_sections import BASE_URL, PLACEHOLDER, CommandSection
 from assay.agents.answer import MAX_ANSWER_BYTES, Failed, Rubbish, read_answer, result_of
 from assay.agents.child import LAST_WORDS_S, Child, not_started, spawn
 from assay.agents.foreign import Foreign
 from assay.agents.pool import Pool, start_talk
 from assay.agents.pooled import PooledAgent
-from assay.agents.protocol import Agent, AgentResult, Order
+from assay.agents.protocol import Agent, AgentResult, Line, Order
 from assay.agents.request import request_of
 from assay.config import Budgets, Config
 from assay.errors import InputError
@@ -28,7 +28,7 @@ _CHUNK_BYTES = 65_536
 
 @asynccontextmanager
 async def open_command_agent(
-    config: Config, section: CommandSection, code: str
+    config: Config, section: CommandSection, code: str, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[Agent]:
     """The configured program: started for each run, or a pool of it.
 
@@ -38,10 +38,16 @@ async def open_command_agent(
     command = find_command(config, section)
     if section.pool is None:
         yield CommandAgent(
-            section, command, folder=config.folder, budgets=config.budgets, code=code
+            section,
+            command,
+            folder=config.folder,
+            budgets=config.budgets,
+            code=code,
+            environ=environ,
         )
         return
-    pool = Pool(partial(start_talk, command, config.folder), size=section.pool, shared=False)
+    start = partial(start_talk, command, config.folder, environ)
+    pool = Pool(start, size=section.pool, shared=False)
     try:
         yield PooledAgent(section, pool=pool, budgets=config.budgets, code=code)
     finally:
@@ -57,6 +63,7 @@ class CommandAgent(Foreign):
         folder: Where it runs.
         budgets: Limits of each run.
         code: Hash of the agent's own code.
+        environ: The program's environment; None for our own.
     """
 
     def __init__(
@@ -67,28 +74,33 @@ class CommandAgent(Foreign):
         folder: Path,
         budgets: Budgets,
         code: str,
+        environ: Mapping[str, str] | None,
     ) -> None:
         super().__init__(section, code=code)
         self._command = command
+        self._environ = environ
         self._folder = folder
         self._budgets = budgets
         self._is_text = section.output == "text"
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:  # noqa: ARG002 - made anew
         """Make one run."""
-        request = json.dumps(request_of(order, self._budgets)).encode() + b"\n"
-        began = time.perf_counter()
-        answer = await self._answer(request)
-        latency_s = time.perf_counter() - began
-        return result_of(answer, budgets=self._budgets, latency_s=latency_s)
+        order.watch.start()
+        answer = await self._answer(order)
+        return result_of(
+            answer,
+            budgets=order.checked(self._budgets),
+            latency_s=order.watch.elapsed_s(),
+        )
 
-    async def _answer(self, request: bytes) -> Mapping[str, Any] | Failed:
+    async def _answer(self, order: Order) -> Mapping[str, Any] | Failed:
+        request = json.dumps(request_of(order, self._budgets)).encode() + b"\n"
         try:
-            child = await spawn(self._command, folder=self._folder, max_line_bytes=_CHUNK_BYTES)
+            child = await self._start(order.line)
         except OSError as refused:
             return Failed(StopReason.AGENT_ERROR, not_started(refused))
         try:
-            async with asyncio.timeout(self._budgets.max_seconds):
+            async with order.watch.limit(self._budgets.max_seconds):
                 printed = await _converse(child, request)
         except TimeoutError:
             return Failed(StopReason.MAX_SECONDS)
@@ -100,6 +112,15 @@ class CommandAgent(Foreign):
         if child.exit_code != 0:
             return Failed(StopReason.AGENT_ERROR, child.how_it_ended)
         return self._read(printed, child)
+
+    async def _start(self, line: Line | None) -> Child:
+        command, environ = self._command, self._environ
+        if line is not None:
+            command = [PLACEHOLDER.sub(partial(_base_url, line), word) for word in command]
+            environ = {**(environ or {}), **line.environment}
+        return await spawn(
+            command, folder=self._folder, max_line_bytes=_CHUNK_BYTES, environ=environ
+        )
 
     def _read(self, printed: bytes, child: Child) -> Mapping[str, Any] | Failed:
         if self._is_text:
@@ -143,6 +164,11 @@ async def _tell(child: Child, request: bytes) -> None:
 async def _read_all(child: Child, printed: bytearray) -> None:
     while (chunk := await child.stdout.read(_CHUNK_BYTES)) and len(printed) <= MAX_ANSWER_BYTES:
         printed += chunk
+
+
+def _base_url(line: Line, found: re.Match[str]) -> str:
+    """Other words in double braces are the program's own."""
+    return line.base_url if found.group(1) == BASE_URL else found.group()
 
 
 def find_command(config: Config, section: CommandSection) -> tuple[str, ...]:

@@ -2,25 +2,33 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import jmespath
 from pydantic_ai.exceptions import ModelHTTPError
 
 from assay.agent_sections import PLACEHOLDER, HttpResponse, HttpSection
-from assay.agents.answer import MAX_ANSWER_BYTES, Failed, Rubbish, read_json, result_of
+from assay.agents.answer import (
+    MAX_ANSWER_BYTES,
+    Failed,
+    Rubbish,
+    read_json,
+    result_of,
+    tokens_used,
+)
 from assay.agents.foreign import Foreign
 from assay.agents.protocol import AgentResult, Order
 from assay.agents.request import request_of
-from assay.budgets import Stopwatch
 from assay.config import Config
 from assay.errors import InputError
 from assay.models.endpoint import CONNECT_TIMEOUT_S, proxy_for, read_bounded, without_secret
 from assay.models.retries import is_infrastructure, with_retries
+from assay.models.upstream import Upstream, Waiting, shared_limiter
 from assay.records import StopReason
 from assay.store.tape import Tape
 from assay.wording import cut, one_line
@@ -77,6 +85,13 @@ class HttpAgent(Foreign):
         self._session = session
         self._secrets = tuple(secret.removeprefix(_BEARER).encode() for secret in secrets)
         self._proxy = proxy_for(section.url)
+        where = urlsplit(section.url)
+        self._upstream = Upstream(
+            limiter=shared_limiter(config, (where.netloc, where.path)),
+            timeout_s=config.execution.request_timeout_s,  # its one request is the whole run
+            used=tokens_used,
+        )
+        self._tokens_of_a_run = 0
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:  # noqa: ARG002 - made anew
         """Make one run."""
@@ -88,26 +103,35 @@ class HttpAgent(Foreign):
             secrets=self._secrets,
             body=json.dumps(filled(self._section.body, told)).encode(),
         )
-        watch = Stopwatch()
+        watch = order.watch
+        watch.start()
         limit = watch.limit(self._budgets.max_seconds)
         try:
             async with limit:
                 answer = await self._answer(posting, watch.waiting)
         except TimeoutError:
             answer = Failed(StopReason.MAX_SECONDS)
-        return result_of(
+        result = result_of(
             answer,
-            budgets=self._budgets,
+            budgets=order.checked(self._budgets),
             latency_s=watch.elapsed_s(),
             attempts=max(1, posting.attempts),
         )
+        self._tokens_of_a_run = result.total_tokens or self._tokens_of_a_run
+        return result
 
-    async def _answer(
-        self, posting: "_Posting", waiting: Callable[[], AbstractContextManager[None]]
-    ) -> Mapping[str, Any] | Failed:
+    async def _answer(self, posting: "_Posting", waiting: Waiting) -> Mapping[str, Any] | Failed:
+        async def ask() -> Mapping[str, Any]:
+            return _found(self._section.response, read_json(await posting.once()))
+
         try:
-            text, _ = await with_retries(posting.once, attempts=self._attempts, waiting=waiting)
-            return _found(self._section.response, read_json(text))
+            answer, _ = await with_retries(
+                ask,
+                attempts=self._attempts,
+                waiting=waiting,
+                upstream=replace(self._upstream, tokens=self._tokens_of_a_run),
+            )
+            return answer
         except Rubbish as why:
             return Failed(StopReason.AGENT_ERROR, f"the answer is {why}")
         except (ModelHTTPError, aiohttp.ClientError, OSError) as error:

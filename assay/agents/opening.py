@@ -1,26 +1,61 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import assert_never
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
+from functools import partial
+from typing import Any, assert_never
 
-from assay.agent_sections import BuiltinSection, CommandSection, HttpSection, PythonSection
+from pydantic_ai.tools import Tool
+
+from assay.agent_sections import (
+    BuiltinSection,
+    CommandSection,
+    ForeignSection,
+    HttpSection,
+    PythonSection,
+)
 from assay.agents.builtin import BuiltinAgent
 from assay.agents.command import open_command_agent
 from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
+from assay.agents.proxy.proxied import Prices, open_proxied
 from assay.agents.python import open_python_agent
+from assay.agents.recorded_world import (
+    check_same_world,
+    recorded_tools,
+    refuse_unknown_faults,
+)
 from assay.agents.toolbox import Toolbox, load_tools
+from assay.agents.toolsets import opened_tools
 from assay.budgets import ToolPolicy
-from assay.config import Config
+from assay.config import Budgets, Config
 from assay.errors import InputError
 from assay.models.prices import Price, PriceTable
+from assay.models.recorded import recorded_source
+from assay.models.source import ModelSource
 from assay.models.sources import open_model
+from assay.models.upstream import upstream_of
+from assay.store.record import secrets_of
+from assay.store.replay import OpenReplay, ReplayMode
+
+A_DAY_S = 86_400.0
 
 
-def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
+def open_agent(
+    config: Config, replay: OpenReplay | None = None
+) -> AbstractAsyncContextManager[Agent]:
     """The configured agent, open until the block ends.
+
+    Args:
+        config: Its section says which.
+        replay: The record that answers in the place of the world.
 
     Raises:
         InputError: On entering: it cannot be had as configured.
@@ -28,30 +63,56 @@ def open_agent(config: Config) -> AbstractAsyncContextManager[Agent]:
     code = code_hash(config.code_paths)
     match config.agent:
         case BuiltinSection() as section:
-            return _open_builtin(config, section)
-        case PythonSection() as section:
-            return open_python_agent(config, section, code)
-        case HttpSection() as section:
+            return _open_builtin(config, section, replay)
+        case section:
+            return _open_foreign(config, section, code)
+
+
+@asynccontextmanager
+async def _open_foreign(config: Config, section: ForeignSection, code: str) -> AsyncIterator[Agent]:
+    """An agent that is not ours, behind the proxy where one is configured.
+
+    Raises:
+        InputError: It cannot be had as configured, or a spend budget is set for a model whose
+            price is not known.
+    """
+    if section.proxy is not None:
+        price = Prices.of_section(section, section.proxy).of(section.model)
+        _refuse_unknown_spend(config, price)
+    async with open_proxied(config, section, partial(_open, config, section, code)) as agent:
+        yield agent
+
+
+def _open(
+    config: Config, section: ForeignSection, code: str, environ: Mapping[str, str] | None
+) -> AbstractAsyncContextManager[Agent]:
+    """The agent itself, with an environment for its processes."""
+    match section:
+        case PythonSection():
+            return open_python_agent(config, section, code, environ)
+        case HttpSection():
             return open_http_agent(config, section, code)
-        case CommandSection() as section:
-            return open_command_agent(config, section, code)
+        case CommandSection():
+            return open_command_agent(config, section, code, environ)
         case unreachable:
             assert_never(unreachable)
 
 
 @asynccontextmanager
-async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterator[BuiltinAgent]:
+async def _open_builtin(
+    config: Config, section: BuiltinSection, replay: OpenReplay | None
+) -> AsyncIterator[BuiltinAgent]:
     """The loop with its model.
 
     Raises:
         InputError: The model or the tools cannot be had as configured, or a spend
             budget is set for a model whose price is not known.
     """
-    toolbox = open_toolbox(config, section)
     allowed = None if section.allowed_tools is None else frozenset(section.allowed_tools)
-    async with open_model(
-        section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
-    ) as source:
+    async with (
+        open_toolbox(config, section, replay) as toolbox,
+        _open_source(config, section, replay) as source,
+    ):
         price = PriceTable(section.prices).price_of(section.model, source.price_ref)
         _refuse_unknown_spend(config, price)
         yield BuiltinAgent(
@@ -59,23 +120,85 @@ async def _open_builtin(config: Config, section: BuiltinSection) -> AsyncIterato
             source=source,
             price=price,
             toolbox=toolbox,
-            budgets=config.budgets,
-            policy=ToolPolicy(allowed, section.max_calls_per_tool),
+            budgets=_budgets(config, replay),
+            policy=ToolPolicy(
+                allowed, section.max_calls_per_tool, frozenset(section.blocked_tools)
+            ),
             attempts=config.execution.attempts,
+            upstream=upstream_of(config, source),
+            faults=config.testing.faults,
+            secrets=secrets_of(config),
         )
 
 
-def open_toolbox(config: Config, section: BuiltinSection) -> Toolbox:
-    """The configured tools, as far as they are allowed.
+def _open_source(
+    config: Config, section: BuiltinSection, replay: OpenReplay | None
+) -> AbstractAsyncContextManager[ModelSource]:
+    """The model; where a record answers for it none is opened, and no key is needed."""
+    if replay is not None and replay.mode is ReplayMode.ALL:
+        return nullcontext(recorded_source(replay.header))
+    return open_model(
+        section, base_folder=config.folder, max_concurrency=config.execution.max_concurrency
+    )
+
+
+def _budgets(config: Config, replay: OpenReplay | None) -> Budgets:
+    """The limits of a run; one that was recorded took its time then, and takes none now."""
+    if replay is not None and replay.mode is ReplayMode.ALL:
+        return config.budgets.model_copy(update={"max_seconds": A_DAY_S})
+    return config.budgets
+
+
+@asynccontextmanager
+async def open_toolbox(
+    config: Config, section: BuiltinSection, replay: OpenReplay | None = None
+) -> AsyncIterator[Toolbox]:
+    """The configured tools, as far as they are allowed, with the servers that they live in.
+
+    Where a record answers for the tools, no server is started.
 
     Raises:
-        InputError: The tools cannot be imported, or the configuration names one that is
-            not there.
+        InputError: The tools cannot be imported, a server of tools cannot be had, or the
+            configuration names a tool that is not there.
     """
-    tools = [] if config.tools_path is None else load_tools(config.tools_path)
-    toolbox = Toolbox(tools, allowed=section.allowed_tools)
-    _refuse_unknown_tools(config, section, toolbox.names)
-    return toolbox
+    async with AsyncExitStack() as stack:
+        listed = [] if config.tools_path is None else load_tools(config.tools_path)
+        if replay is not None:
+            tools = recorded_tools(listed, replay.header)
+        else:
+            tools = await opened_tools(listed, stack)
+            if section.mcp_servers:
+                tools += await stack.enter_async_context(_mcp_tools(config, section))
+        toolbox = Toolbox(tools, allowed=section.allowed_tools, blocked=section.blocked_tools)
+        if replay is not None:
+            check_same_world(config, toolbox, replay)
+        _refuse_unknown_tools(config, section, toolbox.names)
+        refuse_unknown_faults(config, toolbox.names)
+        yield toolbox
+
+
+async def offered_tools(config: Config, section: BuiltinSection) -> list[str]:
+    """The names of the tools that a run would be offered; servers are started and ended.
+
+    Raises:
+        InputError: As `open_toolbox`.
+    """
+    async with open_toolbox(config, section) as toolbox:
+        return [toolbox.name(tool.name) for tool in toolbox.definitions]
+
+
+def _mcp_tools(
+    config: Config, section: BuiltinSection
+) -> AbstractAsyncContextManager[list[Tool[Any]]]:
+    try:
+        from assay.agents.mcp_servers import mcp_tools  # a second, and an extra
+    except ModuleNotFoundError as missing:
+        raise InputError(
+            f"agent.mcp_servers needs the package {str(missing.name).partition('.')[0]}",
+            path=config.path,
+            mend="pip install 'assay[mcp]'",
+        ) from None
+    return mcp_tools(config, section.mcp_servers, os.environ)
 
 
 def _refuse_unknown_spend(config: Config, price: Price) -> None:
@@ -96,7 +219,7 @@ def _refuse_unknown_spend(config: Config, price: Price) -> None:
 
 def _refuse_unknown_tools(config: Config, section: BuiltinSection, tools: frozenset[str]) -> None:
     """A limit on a tool that is not there would limit nothing."""
-    for key in ("allowed_tools", "max_calls_per_tool"):
+    for key in ("allowed_tools", "blocked_tools", "max_calls_per_tool"):
         for name in getattr(section, key) or ():
             if name not in tools:
                 raise InputError(

@@ -5,7 +5,6 @@ them it was: unless a run was alone in it, it is made again, alone in a process 
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from assay.agents.answer import MAX_ANSWER_BYTES, Failed
 from assay.agents.child import not_started, spawn
 from assay.agents.talk import Gone, Talk
+from assay.budgets import Stopwatch
 from assay.records import StopReason
 
 GRACE_S = 1.0
@@ -27,16 +27,21 @@ class NotStarted(Exception):
     """A process could not be started; the message says why."""
 
 
-async def start_talk(command: Sequence[str], folder: Path) -> Talk:
-    """A process that speaks lines of JSON.
+async def start_talk(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None
+) -> Talk:
+    """A process that speaks lines of JSON; without `environ`, in our own environment.
 
     Raises:
         NotStarted: The system cannot start it.
     """
     try:
-        return Talk(await spawn(command, folder=folder, max_line_bytes=MAX_ANSWER_BYTES))
+        child = await spawn(
+            command, folder=folder, max_line_bytes=MAX_ANSWER_BYTES, environ=environ
+        )
     except OSError as refused:
         raise NotStarted(not_started(refused)) from None
+    return Talk(child)
 
 
 class Made(NamedTuple):
@@ -45,6 +50,24 @@ class Made(NamedTuple):
     answer: Mapping[str, Any] | Failed
     latency_s: float
     attempts: int
+
+
+class _Timed(NamedTuple):
+    """One run to make, and its clock."""
+
+    id_: str
+    request: Mapping[str, Any]
+    max_seconds: float
+    watch: Stopwatch
+
+    async def is_late(self, asked: asyncio.Task[Any]) -> bool:
+        """Wait until the run is made, or its time is over."""
+        try:
+            async with self.watch.limit(self.max_seconds):
+                await asyncio.wait({asked})
+        except TimeoutError:
+            return not asked.done()
+        return False
 
 
 @dataclass(slots=True)
@@ -79,14 +102,17 @@ class Pool:
         self._alone = asyncio.Semaphore(size)
         self._free = None if shared else asyncio.Semaphore(size)
 
-    async def make(self, id_: str, request: Mapping[str, Any], *, max_seconds: float) -> Made:
+    async def make(
+        self, id_: str, request: Mapping[str, Any], *, max_seconds: float, watch: Stopwatch
+    ) -> Made:
         """Make one run. Its time is counted from when it has a process."""
+        timed = _Timed(id_, request, max_seconds, watch)
         try:
             async with self._any_process() as talk:
-                made = await self._ask(talk, id_, request, max_seconds=max_seconds, attempts=1)
+                made = await self._ask(talk, timed, attempts=1)
             if made is None:
                 async with self._own_process() as talk:
-                    made = await self._ask(talk, id_, request, max_seconds=max_seconds, attempts=2)
+                    made = await self._ask(talk, timed, attempts=2)
         except NotStarted as why:
             return Made(Failed(StopReason.AGENT_ERROR, str(why)), 0.0, 1)
         if made is None:
@@ -107,18 +133,15 @@ class Pool:
         talks = [seat.talk for seat in self._seats if seat.talk is not None]
         await asyncio.gather(*(talk.end("the evaluation is over") for talk in talks))
 
-    async def _ask(
-        self, talk: Talk, id_: str, request: Mapping[str, Any], *, max_seconds: float, attempts: int
-    ) -> Made | None:
+    async def _ask(self, talk: Talk, timed: "_Timed", *, attempts: int) -> Made | None:
         """What came of the run; None when another may be to blame for its process's end."""
-        began = time.perf_counter()
-        asked = asyncio.create_task(talk.ask(id_, request))
+        timed.watch.start()
+        asked = asyncio.create_task(talk.ask(timed.id_, timed.request))
         try:
-            await asyncio.wait({asked}, timeout=max_seconds)
-            late = not asked.done()
-            latency_s = time.perf_counter() - began
+            late = await timed.is_late(asked)
+            latency_s = timed.watch.elapsed_s()
             if late:
-                await self._stop(talk, id_, asked)
+                await self._stop(talk, timed.id_, asked)
             came = await asked
         finally:
             if not asked.done():

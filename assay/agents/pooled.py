@@ -33,7 +33,11 @@ class PooledAgent(Foreign):
             order.scope.key.run_id,
             request_of(order, self._budgets),
             max_seconds=self._budgets.max_seconds,
+            watch=order.watch,
         )
         return result_of(
-            made.answer, budgets=self._budgets, latency_s=made.latency_s, attempts=made.attempts
+            made.answer,
+            budgets=order.checked(self._budgets),
+            latency_s=made.latency_s,
+            attempts=made.attempts,
         )

@@ -2,11 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from assay.budgets import Stopwatch
+from assay.config import Budgets, Config
 from assay.prompts import PromptVersion
 from assay.records import RunScope
+from assay.store.record import RecordHeader
 from assay.store.tape import Tape
+from assay.tool_schemas import ToolSchemas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A run's own way to its model, through the recording proxy."""
+
+    base_url: str
+    """What the agent's client is to take for its provider."""
+    environment: Mapping[str, str]
+    """Of a process that is started for this run, so that an unmodified agent finds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +33,19 @@ class Order:
     scope: RunScope
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The golden task's own."""
+    line: Line | None = None
+    """None where nobody stands between the agent and its model."""
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    """The run's clock; it stands still while the proxy waits for the provider."""
+
+    def checked(self, budgets: Budgets) -> Budgets | None:
+        """The budgets that the agent's own figures are held to; None where the proxy counts."""
+        return budgets if self.line is None else None
 
 
-MADE = frozenset({"success", "failed", "retried"})
+REQUESTED = "requested"
+"""Outcome of a call that the model asked for, as far as the proxy can see."""
+MADE = frozenset({"success", "failed", "retried", REQUESTED})
 """Outcomes of calls that were made."""
 
 
@@ -33,7 +57,10 @@ class ToolCall:
     arguments: str
     """JSON as the model wrote it."""
     outcome: str
-    """`success`, `failed`, `retried`, or the stop reason that kept the call from being made."""
+    """`success`, `failed` or `retried`; `requested` of a call that the proxy has seen; of a call
+    that was not made `denied` where the model was refused it, else the stop reason."""
+    fault: str | None = None
+    """What was made to go wrong with it on purpose, in words."""
 
     @property
     def was_made(self) -> bool:
@@ -61,6 +88,8 @@ class AgentResult:
     error: str | None = None
     attempts: int = 1
     calls: tuple[ToolCall, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What whoever reads the run's figures must know; kept in its trace."""
 
 
 class Agent(Protocol):
@@ -70,6 +99,8 @@ class Agent(Protocol):
     model: str
     model_params_hash: str
     tools_hash: str
+    tool_schemas: ToolSchemas | None
+    """What `tools_hash` is the hash of; None where it is of the agent's own code."""
     price_table: str | None
     max_concurrency: int | None
     """Most runs that it serves well at once; None leaves that to the configuration."""
@@ -77,5 +108,17 @@ class Agent(Protocol):
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run. Whatever goes wrong in it is in the result, never raised.
 
-        The tape is for the built-in loop; the others make an unfinished run anew.
+        The tape is for those that are `Recordable`; the others make an unfinished run anew.
         """
+
+
+@runtime_checkable
+class Recordable(Protocol):
+    """An agent whose exchanges can be recorded and replayed.
+
+    It asks its run's tape before each exchange with a model or a tool (`Tape.answer`; what
+    that raises ends the run) and tells it of each that was made (`Tape.record`).
+    """
+
+    def record_header(self, config: Config, evaluation_id: str) -> RecordHeader:
+        """What a record has to say before its first run."""

@@ -7,7 +7,7 @@ time: code that blocks, crashes or forks cannot stop an evaluation.
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from assay.agent_sections import PythonSection
 from assay.agents.answer import MAX_ANSWER_BYTES
 from assay.agents.pool import NotStarted, Pool, start_talk
 from assay.agents.pooled import PooledAgent
+from assay.agents.proxy.environment import BASE_URL_VARIABLES
 from assay.agents.talk import Gone, Talk
 from assay.config import Config
 from assay.errors import InputError
@@ -31,7 +32,7 @@ _START = "start"
 
 @asynccontextmanager
 async def open_python_agent(
-    config: Config, section: PythonSection, code: str
+    config: Config, section: PythonSection, code: str, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[PooledAgent]:
     """The configured function, called once per run.
 
@@ -42,10 +43,12 @@ async def open_python_agent(
         "folder": str(config.folder),
         "entrypoint": section.entrypoint,
         "config": section.config,
+        "injects": section.inject_prompt,
+        "base_url_variable": section.proxy and BASE_URL_VARIABLES[section.proxy.provider],
         "max_answer_chars": MAX_ANSWER_BYTES - 1,
     }
     try:
-        talk, is_async = await _start(orders)
+        talk, is_async = await _start(orders, environ)
     except NotStarted as why:
         raise InputError(
             f"agent.entrypoint {section.entrypoint}: {why}",
@@ -55,7 +58,7 @@ async def open_python_agent(
     cores = os.cpu_count() or 1
     size = section.processes or (cores if is_async else WAITING_PER_CORE * cores)
     pool = Pool(
-        partial(_restarted, orders),
+        partial(_restarted, orders, environ),
         size=min(size, config.execution.max_concurrency),
         shared=is_async,
     )
@@ -66,14 +69,14 @@ async def open_python_agent(
         await pool.close()
 
 
-async def _restarted(orders: dict[str, Any]) -> Talk:
-    talk, _ = await _start(orders)
+async def _restarted(orders: dict[str, Any], environ: Mapping[str, str] | None) -> Talk:
+    talk, _ = await _start(orders, environ)
     return talk
 
 
-async def _start(orders: dict[str, Any]) -> tuple[Talk, bool]:
+async def _start(orders: dict[str, Any], environ: Mapping[str, str] | None) -> tuple[Talk, bool]:
     """A process that is ready for runs, and whether it takes several at once."""
-    talk = await start_talk(_command(), Path(orders["folder"]))
+    talk = await start_talk(_command(), Path(orders["folder"]), environ)
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             answer = await talk.ask(_START, orders)

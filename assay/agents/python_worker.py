@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TextIO
 
 TOLD = ("system_prompt", "prompt_text", "prompt_id", "run_id", "seed", "budgets", "metadata",
-        "config")  # fmt: skip
+        "config", "base_url")  # fmt: skip
 """What a function may take beside the input, by name."""
 TELL_PROMPTS_APART = frozenset({"system_prompt", "prompt_text", "prompt_id"})
 PROMPTFOO = ["prompt", "options", "context"]
@@ -68,7 +68,7 @@ def main() -> NoReturn:
     line = Line(answers, order["max_answer_chars"])
     try:
         function = _load(order["folder"], order["entrypoint"])
-        call = _adapted(function, order["folder"], order["config"])
+        call = _adapted(function, order["folder"], order["config"], injects=order["injects"])
     except Unusable as why:
         line.send(order["id"], {"problem": str(why)[:MAX_ERROR_CHARS]})
         sys.exit()
@@ -76,7 +76,7 @@ def main() -> NoReturn:
     line.send(order["id"], {"is_async": is_async})
     if is_async:
         asyncio.run(_serve_together(orders, line, call))
-    _serve_in_turn(orders, line, call)
+    _serve_in_turn(orders, line, call, order["base_url_variable"])
 
 
 def _own_pipes() -> tuple[TextIO, TextIO]:
@@ -90,11 +90,14 @@ def _own_pipes() -> tuple[TextIO, TextIO]:
     return orders, answers
 
 
-def _serve_in_turn(orders: TextIO, line: Line, call: Call) -> NoReturn:
+def _serve_in_turn(orders: TextIO, line: Line, call: Call, variable: str | None) -> NoReturn:
+    """Alone in the process, a run finds its base URL where official clients look for it, too."""
     waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
     _listen(orders, waiting.put)
     while True:
         request = waiting.get()
+        if variable is not None:
+            os.environ[variable] = request["base_url"]
         line.send(request["id"], _outcome(call, request))
 
 
@@ -177,7 +180,9 @@ class _WithoutOurs:
         return os.path.realpath(place) == os.path.realpath(self._ours)
 
 
-def _adapted(function: Callable[..., Any], folder: str, config: Mapping[str, Any]) -> Call:
+def _adapted(
+    function: Callable[..., Any], folder: str, config: Mapping[str, Any], *, injects: bool
+) -> Call:
     """The function, called with a run as it wants it."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -192,22 +197,23 @@ def _adapted(function: Callable[..., Any], folder: str, config: Mapping[str, Any
         raise Unusable("it takes no input: its first parameter is what the customer says")
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
     wanted = [name for name in TOLD if takes_all or name in names[1:]]
-    _check_parameters(parameters[1:], wanted)
+    _check_parameters(parameters[1:], wanted, injects=injects)
 
     def call(request: Request) -> Any:
         told = {**request, "config": config}
-        return function(request["input"], **{name: told[name] for name in wanted})
+        named = {name: told[name] for name in wanted if name in told}  # base_url is not always
+        return function(request["input"], **named)
 
     return call
 
 
-def _check_parameters(others: list[inspect.Parameter], wanted: list[str]) -> None:
+def _check_parameters(others: list[inspect.Parameter], wanted: list[str], *, injects: bool) -> None:
     for each in others:
         known = each.name in TOLD and each.kind is not each.POSITIONAL_ONLY
         optional = each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
         if not known and not optional and each.default is each.empty:
             raise Unusable(f"it wants {each.name!r}; there are: {', '.join(TOLD)}")
-    if TELL_PROMPTS_APART.isdisjoint(wanted):
+    if TELL_PROMPTS_APART.isdisjoint(wanted) and not injects:
         raise Unusable("it takes no system_prompt, so that every prompt would be the same")
 
 
@@ -217,7 +223,8 @@ def _as_promptfoo(
     """The arguments of promptfoo's `call_api(prompt, options, context)`."""
     said = request["input"]
     prompt = said if isinstance(said, str) else json.dumps(said)
-    told = {name: request[name] for name in ("system_prompt", "prompt_text", "prompt_id")}
+    names = ("system_prompt", "prompt_text", "prompt_id", "base_url")
+    told = {name: request[name] for name in names if name in request}
     options = {"id": "assay", "config": {"basePath": folder, **config, **told}}
     variables = {**request["metadata"], **told, "input": prompt}
     context = {

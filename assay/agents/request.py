@@ -11,7 +11,8 @@ from assay.prompts import system_prompt
 def request_of(order: Order, budgets: Budgets) -> dict[str, Any]:
     """The run as JSON: names are part of the interface, see docs/agents.md."""
     key = order.scope.key
-    return {
+    line = {} if order.line is None else {"base_url": order.line.base_url}
+    return line | {
         "input": order.input if isinstance(order.input, str) else list(order.input),
         "system_prompt": system_prompt(order.prompt),
         "prompt_text": order.prompt.text,

@@ -2,31 +2,38 @@
 
 Models allow no dots in a tool's name, people like them: `kb.search` is offered as
 `kb_search` and translated back, so that configuration, checks and reports say `kb.search`.
+A tool that is not offered is known by its name only: there is no way to call it.
 """
 
 import hashlib
 import importlib.util
 import inspect
-import json
-import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic_ai.exceptions import ModelRetry
+from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import RunContext, Tool, ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.usage import RunUsage
 from pydantic_core import to_json
 
 from assay.errors import InputError
 from assay.records import RunScope
+from assay.tool_schemas import ToolSchema, ToolSchemas
+from assay.wire_names import wire_names
 
 MAX_ERROR_CHARS = 500
 MAX_NAME_CHARS = 64
 """What is kept of a tool's name that a model made up."""
+
+
+class ToolsGone(Exception):
+    """Where a tool is reached is gone for good: the run says nothing of its prompt."""
 
 
 class Toolbox:
@@ -35,63 +42,90 @@ class Toolbox:
     Args:
         tools: pydantic-ai tools; a name may hold dots.
         allowed: The names offered to the model; None offers all.
+        blocked: Names that are not offered, whatever is allowed.
 
     Raises:
-        InputError: Two names become one when their dots are replaced.
+        InputError: Two tools have one name.
     """
 
-    def __init__(self, tools: Iterable[Tool[Any]], *, allowed: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        tools: Iterable[Tool[Any]],
+        *,
+        allowed: Iterable[str] | None = None,
+        blocked: Iterable[str] = (),
+    ) -> None:
         every = list(tools)
-        self._tools = {_wire_name(tool.name): tool for tool in every}
-        if len(self._tools) < len(every):
-            raise InputError(
-                "two tools have the same name once dots become underscores",
-                mend="rename one of them",
-            )
         self.names = frozenset(tool.name for tool in every)
-        offered = self.names if allowed is None else frozenset(allowed)
-        self.definitions = [
-            _definition(wire, tool) for wire, tool in self._tools.items() if tool.name in offered
-        ]
+        _refuse_twins(tool.name for tool in every)
+        offered = (self.names if allowed is None else frozenset(allowed)) - frozenset(blocked)
+        wires = wire_names(self.names & offered)
+        self._tools = {wires[tool.name]: tool for tool in every if tool.name in wires}
+        wires |= wire_names(self.names - offered, taken=wires.values())
+        self._names = {wire: name for name, wire in wires.items()}
+        self.definitions = [_definition(wire, tool) for wire, tool in self._tools.items()]
+
+    @property
+    def schemas(self) -> ToolSchemas:
+        """What the model sees of the tools."""
+        return ToolSchemas(
+            ToolSchema(tool.name, tool.description or "", tool.function_schema.json_schema)
+            for tool in self._tools.values()
+        )
 
     @property
     def tools_hash(self) -> str:
         """12 hex digits over the names, descriptions and schemas that the model sees."""
-        seen = sorted(
-            (tool.name, tool.description or "", tool.parameters_json_schema)
-            for tool in self.definitions
-        )
-        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:12]
+        return self.schemas.hash
 
     def name(self, wire_name: str) -> str:
         """The author's name of a tool that the model called; the same text if unknown."""
-        tool = self._tools.get(wire_name)
-        return wire_name[:MAX_NAME_CHARS] if tool is None else tool.name
+        return self._names.get(wire_name, wire_name[:MAX_NAME_CHARS])
 
     async def call(self, call: ToolCallPart, *, scope: RunScope, model: Model) -> ToolReturnPart:
-        """Make one call. Whatever goes wrong in it is told to the model, never raised."""
+        """Make one call. Whatever goes wrong in it is told to the model, never raised.
+
+        Raises:
+            ToolsGone: The call was not answered, and no other would be.
+        """
         tool = self._tools.get(call.tool_name)
         if tool is None:
-            return _answer(call, f"There is no tool {call.tool_name[:80]!r}.", outcome="failed")
+            return answered(call, f"There is no tool {call.tool_name[:80]!r}.", outcome="failed")
         schema = tool.function_schema
+        context = RunContext(deps=scope, model=model, usage=RunUsage(), tool_name=tool.name)
         try:
             arguments = schema.validator.validate_python(call.args_as_dict(raise_if_invalid=True))
         except (ValueError, AssertionError) as error:
-            return _answer(call, f"Invalid arguments: {_words(error)}", outcome="retried")
+            return answered(call, f"Invalid arguments: {_words(error)}", outcome="retried")
         try:
-            result = await schema.call(
-                arguments, RunContext(deps=scope, model=model, usage=RunUsage())
-            )
-            to_json(result)  # what cannot be written can be neither kept nor sent
+            result = await _result(tool, arguments, context)
+        except ToolsGone:
+            raise
         except ModelRetry as error:
-            return _answer(call, _words(error), outcome="retried")
+            return answered(call, _words(error), outcome="retried")
+        except ToolFailed as error:
+            return answered(call, _words(error), outcome="failed")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool may raise anything
-            return _answer(call, f"{type(error).__name__}: {_words(error)}", outcome="failed")
-        return _answer(call, result, outcome="success")
+            return answered(call, f"{type(error).__name__}: {_words(error)}", outcome="failed")
+        return answered(call, result, outcome="success")
 
 
-def load_tools(path: Path) -> list[Tool[Any]]:
-    """The `TOOLS` of a Python file: pydantic-ai tools or plain documented functions.
+async def _result(tool: Tool[Any], arguments: dict[str, Any], context: RunContext[Any]) -> Any:
+    if tool.args_validator is not None:
+        checked = tool.args_validator(context, **arguments)
+        if inspect.isawaitable(checked):
+            await checked
+    result = await tool.function_schema.call(arguments, context)
+    to_json(result)  # what cannot be written can be neither kept nor sent
+    return result
+
+
+Listed = Tool[Any] | AbstractToolset[Any]
+"""What `TOOLS` may hold, once functions are tools."""
+
+
+def load_tools(path: Path) -> list[Listed]:
+    """The `TOOLS` of a Python file: plain documented functions, pydantic-ai tools or toolsets.
 
     The file is loaded by its path under a name of its own, so that a `tasks.py`
     beside it never meets ours; it must not import its siblings.
@@ -127,14 +161,16 @@ def _listed(module: object, path: Path) -> list[object]:
     return list(listed)
 
 
-def _tool(item: object, path: Path) -> Tool[Any]:
-    if isinstance(item, Tool):
+def _tool(item: object, path: Path) -> Listed:
+    if isinstance(item, Tool | AbstractToolset):
         return item
     if inspect.isroutine(item):
         function: Callable[..., Any] = item
         return Tool(function)
     raise InputError(
-        f"TOOLS holds a {type(item).__name__}", path=path, mend="put functions or Tool(...) in it"
+        f"TOOLS holds a {type(item).__name__}",
+        path=path,
+        mend="put functions, Tool(...) or toolsets in it",
     )
 
 
@@ -147,11 +183,14 @@ def _definition(wire: str, tool: Tool[Any]) -> ToolDefinition:
     )
 
 
-def _wire_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+def _refuse_twins(names: Iterable[str]) -> None:
+    twins = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twins:
+        raise InputError(f"two tools are named {twins[0]!r}", mend="rename one of them")
 
 
-def _answer(call: ToolCallPart, content: Any, *, outcome: Any) -> ToolReturnPart:
+def answered(call: ToolCallPart, content: Any, *, outcome: Any) -> ToolReturnPart:
+    """What the model is told of a call."""
     return ToolReturnPart(call.tool_name, content, call.tool_call_id, outcome=outcome)
 
 

@@ -12,10 +12,11 @@ from assay.canary.state import (
     CanaryState,
     Outcome,
     as_evidence,
+    evidence_name,
     write_evidence,
 )
 from assay.canary.steps import next_share
-from assay.canary.switching import CanarySwitch, course_of, raise_share, stop_canary
+from assay.canary.switching import CanarySwitch, raise_share, stop_canary
 from assay.config import Config
 from assay.errors import AssayError, NoVerdict
 from assay.history import (
@@ -24,7 +25,6 @@ from assay.history import (
     CANARY_STOP,
     PROMOTE,
     Cause,
-    read_history,
 )
 from assay.live import Switch, switch
 from assay.pointers import Canary, sha256_hex
@@ -128,7 +128,7 @@ def _promote(config: Config, state: CanaryState, actor: Actor) -> Acted:
         config.path,
         to=pointers_of(config).promoting(state.version),
         expect=config.sha256,
-        cause=_cause(state, PROMOTE, actor, evidence, evaluation_id=_evaluation(config, state)),
+        cause=_cause(state, PROMOTE, actor, evidence),
     )
     try:
         return Acted(switched=done, stopped=_end(config, state, CANARY_STOP, actor, evidence))
@@ -139,25 +139,12 @@ def _promote(config: Config, state: CanaryState, actor: Actor) -> Acted:
 def _kept(config: Config, state: CanaryState) -> bytes:
     """The evidence, in a file that is named by its hash: it is kept before it is acted on."""
     evidence = as_evidence(state)
-    name = f"evidence-{sha256_hex(evidence)[:12]}.json"
+    name = evidence_name(sha256_hex(evidence))
     write_evidence(config.folder / config.results.uri, state, name)
     return evidence
 
 
-def _evaluation(config: Config, state: CanaryState) -> str | None:
-    """On which the canary began."""
-    canary = Canary(state.version, state.share)
-    course = course_of(canary, read_history(config.path).canaries)
-    return course[0].cause.evaluation_id if course else None
-
-
-def _cause(
-    state: CanaryState,
-    action: str,
-    actor: Actor,
-    evidence: bytes | None,
-    evaluation_id: str | None = None,
-) -> Cause:
+def _cause(state: CanaryState, action: str, actor: Actor, evidence: bytes | None) -> Cause:
     return Cause(
         action=action,
         who=actor.who,
@@ -167,7 +154,6 @@ def _cause(
             state.version: state.prompt_id,
             state.baseline: state.baseline_prompt_id,
         },
-        evaluation_id=evaluation_id,
         evidence_sha256=None if evidence is None else sha256_hex(evidence),
         approved_by=actor.approved_by,
     )

@@ -110,7 +110,7 @@ def _fields(state: CanaryState, examples: Sequence[Any], *, frozen: bool) -> dic
 
 
 def _page(state: CanaryState, examples: Sequence[Any], *, frozen: bool) -> str:
-    after = "frozen: nothing is promoted" if frozen else "not frozen: rollout.frozen is not written"
+    after = "frozen: nothing is promoted" if frozen else "not frozen"
     lines = [
         f"before: canary {state.version} at {state.share:.4g}, active {state.baseline}",
         f"after:  no canary, active {state.baseline}; {after}",

@@ -153,6 +153,11 @@ def as_evidence(state: CanaryState) -> bytes:
     return f"{state.model_copy(update={'told': False}).model_dump_json(indent=2)}\n".encode()
 
 
+def evidence_name(sha256: str) -> str:
+    """Of the file that keeps what a canary was raised or made active on."""
+    return f"evidence-{sha256[:12]}.json"
+
+
 def write_evidence(results: Path, state: CanaryState, name: str = "evidence.json") -> None:
     """Keep for good what a look acted on; a file that is there already stays.
 

@@ -5,11 +5,13 @@ in the same replacement. It imports what a rollback
 does and no more: nothing that is broken elsewhere may keep a canary in production.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.errors import CannotEvaluate, InputError, NoVerdict
+from assay.freezing import with_frozen
 from assay.history import (
     CANARY_ALARM,
     CANARY_START,
@@ -18,7 +20,7 @@ from assay.history import (
     Entry,
     History,
 )
-from assay.pointers import NO_CANARY, Canary, PointerFile, Pointers
+from assay.pointers import NO_CANARY, Canary, PointerFile, Pointers, parse_pointer_file
 from assay.prompts import parse_ref
 from assay.recording import settle, write_ahead
 from assay.rewriting import (
@@ -114,7 +116,7 @@ def stop_canary(
         path: The config.
         cause: Who, when, why.
         only: The version to stop; another one is left alone.
-        freeze: Whether to set `rollout.frozen` as well, where it is written.
+        freeze: Whether to set `rollout.frozen` as well.
 
     Raises:
         InputError: The config cannot be read, or `rollout.canary` not be written there.
@@ -127,7 +129,6 @@ def stop_canary(
             return CanarySwitch(
                 changed=False, before=here, after=here, entry=None, warnings=history.warnings
             )
-        freeze = freeze and file.says.frozen is False  # what cannot be set must not stop an end
         done = _carry_out(file, history, to=NO_CANARY, cause=cause, freeze=freeze)
     return _with_aftermath(path, done)
 
@@ -202,9 +203,11 @@ def _check_free(file: PointerFile, here: Canary, version: str) -> None:
 def _carry_out(
     file: PointerFile, history: History, *, to: Canary, cause: Cause, freeze: bool = False
 ) -> CanarySwitch:
-    frozen = True if freeze else None
-    rewritten = file.with_canary(to, frozen=frozen)
-    before = file.canary
+    rewritten, before, frozen = file.with_canary(to), file.canary, None
+    if freeze:
+        with contextlib.suppress(InputError):  # what cannot be frozen is ended all the same
+            after = parse_pointer_file(file.path, file.real, rewritten)
+            rewritten, frozen = with_frozen(after, to=True), True
     entry = entry_of(
         file,
         cause=cause,
@@ -212,14 +215,8 @@ def _carry_out(
         canary=CanaryChange(before, to),
         frozen=frozen,
     )
-    after = carry_out(file, history, entry, rewritten)
-    return CanarySwitch(
-        changed=True,
-        before=before,
-        after=to,
-        entry=entry,
-        warnings=after.warnings,
-    )
+    warnings = carry_out(file, history, entry, rewritten).warnings
+    return CanarySwitch(changed=True, before=before, after=to, entry=entry, warnings=warnings)
 
 
 def _with_aftermath(path: Path, done: CanarySwitch) -> CanarySwitch:

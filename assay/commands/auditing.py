@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 from assay.chain import MERGE, Verified, covering_hash, verify
 from assay.commands import reading
 from assay.commands.looking_back import what_was
+from assay.config import load_config
 from assay.errors import InputError, NoVerdict
-from assay.history import Cause, history_path, read_bytes, whoami
+from assay.evidence import Evidence, Kept, kept_evidence
+from assay.history import Cause, history_path, read_bytes, read_history, whoami
 from assay.live import read_pointers
 from assay.recording import append_entries, settle
 from assay.rewriting import entry_of, only_writer
@@ -44,11 +47,13 @@ def _verify(arguments: argparse.Namespace) -> int:
     found = verify(read_bytes(path))
     since = None if arguments.head is None else found.heads.get(arguments.head.strip().lower())
     is_lost = arguments.head is not None and since is None
+    evidence = _evidence(arguments.config) if arguments.evidence else []
     if arguments.json:
-        print(json.dumps(_as_json(found, arguments.head, since), indent=2))
+        document = _as_json(found, arguments.head, since)
+        print(json.dumps(document | {"evidence": list(map(_evidence_json, evidence))}, indent=2))
     else:
-        for line in _verify_page(path, found, since):
-            print(line)
+        for line in (*_verify_page(path, found, since), *map(_evidence_line, evidence)):
+            print(reading.one_line(line))
     if found.findings:
         first = found.findings[0]
         can_accept = all(each.kind.can_be_accepted for each in found.findings)
@@ -57,7 +62,33 @@ def _verify(arguments: argparse.Namespace) -> int:
     if is_lost:
         what = f"{path.name} has never had the head {reading.one_line(arguments.head)[:70]}"
         raise NoVerdict(what, mend=MEND_HEAD.format(name=path.name))
+    if changed := [each for each in evidence if each.kept is Kept.CHANGED]:
+        raise NoVerdict(
+            f"{changed[0].where}: is not what the switch was decided on",
+            mend="restore it from a backup, or tell why it was changed",
+        )
     return 0
+
+
+def _evidence(path: Path) -> list[Evidence]:
+    config = load_config(path, os.environ)
+    return list(kept_evidence(read_history(path), config.folder / config.results.uri))
+
+
+def _evidence_line(one: Evidence) -> str:
+    at = f"{one.entry.cause.at:%Y-%m-%d %H:%M}"
+    return f"evidence of {at} {one.entry.cause.action}: {one.kept} ({one.where})"
+
+
+def _evidence_json(one: Evidence) -> dict[str, object]:
+    cause = one.entry.cause
+    return {
+        "at": cause.at.isoformat(),
+        "action": cause.action,
+        "evidence_sha256": cause.evidence_sha256,
+        "where": str(one.where),
+        "kept": one.kept,
+    }
 
 
 def _verify_page(path: Path, found: Verified, since: int | None) -> Iterator[str]:

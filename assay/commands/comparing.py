@@ -22,6 +22,7 @@ from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import allowed, differences
 from assay.store.log_names import GUESSES
 from assay.store.run_log import read_run_log
+from assay.store.toolsets import in_words, results_near
 from assay.versions import versions
 from assay.wording import did_you_mean, one_line
 
@@ -42,6 +43,7 @@ def compare(arguments: argparse.Namespace) -> int:
         gates=_gates(arguments.config, arguments.scope),
         critical=arguments.critical,
         allow_different=arguments.allow_different,
+        results=[*results_near(arguments.runs), *_results(arguments.config)],
         evaluation_id=f"compare-{_digest(arguments.runs)}",
     )
     return report(decision, arguments.json)
@@ -55,6 +57,7 @@ def judge_log(
     gates: Gates,
     critical: Collection[str] = (),
     allow_different: Collection[str] = (),
+    results: Sequence[Path] = (),
     evaluation_id: str = "compare",
 ) -> Decision:
     """Decide on the runs of a log, as `assay compare` does.
@@ -66,6 +69,7 @@ def judge_log(
         gates: Margins and the error that is allowed.
         critical: Golden tasks that must not break.
         allow_different: Fields in which the arms may differ.
+        results: Results folders that may know the tools of the runs.
         evaluation_id: What the decision is called.
 
     Raises:
@@ -81,7 +85,7 @@ def judge_log(
     runs = runs if pc.all(is_theirs).as_py() else runs.filter(is_theirs)
     tasks = _tasks(runs, critical)
     differing = differences(runs, baseline=ids[0].as_py(), candidate=ids[1].as_py())
-    refused = [str(each) for each in differing if each.field not in allow_different]
+    refused = [in_words(each, results) for each in differing if each.field not in allow_different]
     expected = {task.id: StopReason.FINISH.value for task in tasks}
     judgement = decide(
         read_arm(runs, baseline, tasks=expected),
@@ -118,6 +122,14 @@ def _gates(config: Path, scope: Scope | None) -> Gates:
     """The configuration's gates where there is one, else the defaults; which is said."""
     gates = _configured(config)
     return gates if scope is None else gates.model_copy(update={"scope": scope})
+
+
+def _results(config: Path) -> list[Path]:
+    """The configuration's results folder, where there is a configuration."""
+    if not config.is_file():
+        return []
+    read = load_config(config, os.environ)
+    return [read.folder / read.results.uri]
 
 
 def _configured(config: Path) -> Gates:

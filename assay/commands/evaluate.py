@@ -15,6 +15,7 @@ from assay.commands.verdicts import check_concurrency, check_fields, check_json,
 from assay.forecast.cost import short_form
 from assay.plan import Plan, folder_of
 from assay.settling import Request, settle
+from assay.store.replay import ReplayMode
 
 EXIT_NOT_SWITCHED = 3
 
@@ -35,6 +36,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
             say,
             max_concurrency=arguments.max_concurrency,
             switch=not arguments.no_switch,
+            record=plan.records,
             switch_best=arguments.switch_best,
         )
     except KeyboardInterrupt:
@@ -42,7 +44,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         say.print(f"  {_going_on(plan, arguments)}", markup=False, soft_wrap=True)
         raise
     exit_code = report(outcome, arguments.json)
-    asked = not arguments.no_switch and (len(plan.candidates) == 1 or arguments.switch_best)
+    switches = not arguments.no_switch and not plan.is_rerun
+    asked = switches and (len(plan.candidates) == 1 or arguments.switch_best)
     is_done = outcome.switched or outcome.canary or outcome.awaits_approval
     is_left = asked and outcome.verdict == "promote" and not is_done
     return EXIT_NOT_SWITCHED if is_left else exit_code
@@ -57,6 +60,9 @@ def _request(arguments: argparse.Namespace) -> Request:
         resume=arguments.resume,
         scope=arguments.scope,
         allow_different=tuple(arguments.allow_different),
+        records=arguments.record,
+        replay=ReplayMode(arguments.replay) if arguments.replay else None,
+        record_of=arguments.record_of,
         config=arguments.config,
     )
 
@@ -69,6 +75,9 @@ def _going_on(plan: Plan, arguments: argparse.Namespace) -> str:
     if arguments.config != Path("assay.yaml"):
         words += ["-c", str(arguments.config)]
     words += ["--no-switch"] * arguments.no_switch + ["--switch-best"] * arguments.switch_best
+    words += ["--record"] * plan.records
+    if plan.replay is not None:
+        words += ["--replay", plan.replay.mode, "--record-of", plan.replay.evaluation_id]
     words += ["--scope", arguments.scope] if arguments.scope else []
     for field in arguments.allow_different:
         words += ["--allow-different", field]
@@ -86,5 +95,8 @@ def _announce(plan: Plan, say: Screen) -> None:
     agent = plan.config.agent
     if agent.kind == "builtin" and agent.model == "scripted":
         say.print("model: scripted (a simulation that runs offline, with the real tools)")
+    if plan.replay is not None:
+        answered = "everything is" if plan.is_rerun else "tools are"
+        say.print(f"{answered} answered by the record of evaluation {plan.replay.evaluation_id}")
     doing = "going on with evaluation" if plan.resumed else "evaluation"
     say.print(f"{doing} {plan.evaluation_id}")

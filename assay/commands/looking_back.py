@@ -15,7 +15,7 @@ from assay.config import load_config
 from assay.errors import AssayError, InputError, NoVerdict
 from assay.history import Cause, History, history_path, read_bytes, read_history
 from assay.in_force import InForce, in_force
-from assay.live import read_pointers
+from assay.pointers import read_pointer_file
 from assay.prompts import read_lock
 
 
@@ -24,7 +24,8 @@ def what_was(arguments: argparse.Namespace) -> int:
     at, now = _time(arguments.at), datetime.now(UTC)
     if at > now:
         raise InputError(f"{at.isoformat()} is not yet", mend="give a time that has passed")
-    here = read_pointers(arguments.config).pointers
+    says = read_pointer_file(arguments.config).says
+    here = says.pointers
     known = read_history(arguments.config)
     for warning in known.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -40,6 +41,9 @@ def what_was(arguments: argparse.Namespace) -> int:
     notes = list(found.edited_by_hand)
     if last is not None and last.cause is found.by and last.after != here:
         notes.append(f"edited by hand since: now it says {here}")
+    if says.frozen is not None and says.frozen is not known.is_frozen:
+        now_says = f"rollout.frozen: {str(says.frozen).lower()}"
+        notes.append(f"{now_says} was written by hand, nobody knows when")
     if verify(read_bytes(history_path(arguments.config))).findings:
         notes.append("the history's chain is broken: assay history verify")
     if arguments.json:

@@ -105,6 +105,8 @@ def run_flow(plan: Plan, say: Screen, **options: Any) -> "Outcome":
         "scope": plan.gates.scope,
         "allow_different": list(plan.allow_different),
         "evaluation_id": plan.evaluation_id,
+        "replay": plan.replay and plan.replay.mode.value,
+        "record_of": plan.replay and plan.replay.evaluation_id,
     }
     try:
         return _watched(plan, say, parameters | options)

@@ -1,6 +1,7 @@
 """`assay status | history | show | golden check`: what is, what was, what is wrong."""
 
 import argparse
+import asyncio
 import json
 import os
 import sys
@@ -132,10 +133,9 @@ def _check_tools(config: Config) -> str:
     """What the agent may call, in words."""
     if not isinstance(config.agent, BuiltinSection):
         return str(config.agent)
-    from assay.agents.opening import open_toolbox
+    from assay.agents.opening import offered_tools
 
-    toolbox = open_toolbox(config, config.agent)
-    offered = [toolbox.name(tool.name) for tool in toolbox.definitions]
+    offered = asyncio.run(offered_tools(config, config.agent))
     return f"{len(offered)} tools" + (f" ({', '.join(offered)})" if offered else "")
 
 

@@ -15,7 +15,7 @@ ranking    several candidates of one evaluation, the best first
 """
 
 from assay.decision.arms import Arm, TaskTraits
-from assay.decision.document import Decision, EvaluationFacts, document, looks_taken
+from assay.decision.document import Decision, EvaluationFacts, Replayed, document, looks_taken
 from assay.decision.looks import Look, judge_in_looks
 from assay.decision.ranking import (
     Outcome,
@@ -38,6 +38,7 @@ __all__ = [
     "Look",
     "Outcome",
     "Ranking",
+    "Replayed",
     "TaskTraits",
     "awaiting",
     "decide",

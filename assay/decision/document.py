@@ -158,6 +158,13 @@ class BegunCanary(Part):
     share: float
 
 
+class Replayed(Part):
+    """Which record answered for the world."""
+
+    mode: Literal["tools", "all"]
+    evaluation_id: str
+
+
 class Approval(Part):
     """What a person has to say, or has said, before a promote is switched."""
 
@@ -200,6 +207,10 @@ class Decision(Part):
     versions: dict[str, str]
     allowed_different: tuple[str, ...] = ()
     """In what beside the prompt the arms were allowed to differ, and did."""
+    faults_hash: str | None = None
+    """Of what was made to go wrong on purpose; None where nothing was."""
+    replayed: Replayed | None = None
+    """None where the runs were made anew, and asked the world."""
 
     @property
     def awaits_approval(self) -> bool:
@@ -225,6 +236,8 @@ class EvaluationFacts:
     versions: Mapping[str, str]
     allowed_different: tuple[str, ...] = ()
     looks: tuple[LookTaken, ...] = ()
+    faults_hash: str | None = None
+    replayed: Replayed | None = None
 
 
 def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
@@ -258,6 +271,8 @@ def document(judgement: Judgement, facts: EvaluationFacts) -> Decision:
         versions=dict(facts.versions),
         allowed_different=facts.allowed_different,
         looks=facts.looks,
+        faults_hash=facts.faults_hash,
+        replayed=facts.replayed,
     )
 
 

@@ -7,5 +7,6 @@
     variables     that the configuration names, here and in the worker
     service       server, worker, deployments, clock
 
-Nothing is started or changed, and no server is needed.
+Nothing is changed, and no server is needed; nothing is started but MCP servers, to be asked for
+their tools and ended again.
 """

@@ -10,13 +10,12 @@ from assay.doctor.finding import Finding, ok
 
 
 def tools(config: Config) -> Iterator[Finding]:
-    """The tools file; agents that are not ours have their own."""
+    """The tools file and the MCP servers; agents that are not ours have their own."""
     if not isinstance(config.agent, BuiltinSection):
         return
-    from assay.agents.opening import open_toolbox  # costs two seconds
+    from assay.agents.opening import offered_tools  # costs two seconds
 
-    toolbox = open_toolbox(config, config.agent)
-    offered = [toolbox.name(tool.name) for tool in toolbox.definitions]
+    offered = asyncio.run(offered_tools(config, config.agent))
     yield ok("tools", ", ".join(offered) or "none")
 
 
@@ -47,7 +46,14 @@ def _foreign(config: Config, section: ForeignSection) -> Iterator[Finding]:
             from assay.agents.http import secret_headers
 
             secret_headers(config, section, os.environ)
-    yield ok("agent", f"{section}; its budgets on tokens, calls and spend hold what it reports")
+    if section.proxy is None:
+        yield ok("agent", f"{section}; its budgets on tokens, calls and spend hold what it reports")
+        return
+    from assay.agents.proxy.environment import real_key
+
+    real_key(section.proxy, os.environ, path=config.path)
+    to, key = section.proxy.provider, section.proxy.key_variable
+    yield ok("agent", f"{section}, behind the proxy to {to}, key from {key}")
 
 
 def _local(config: Config, name: str) -> Iterator[Finding]:

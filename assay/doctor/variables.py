@@ -42,11 +42,21 @@ def _alert_variables(config: Config) -> list[str]:
 
 
 def _agent_variables(config: Config) -> list[str]:
+    return [*_own_variables(config), *_proxy_variables(config)]
+
+
+def _proxy_variables(config: Config) -> list[str]:
+    proxy = None if isinstance(config.agent, BuiltinSection) else config.agent.proxy
+    return [proxy.key_variable] if proxy is not None else []
+
+
+def _own_variables(config: Config) -> list[str]:
     match config.agent:
         case HttpSection(api_key_env=key, headers_env=headers):
             return [*headers.values(), *filter(None, [key])]
-        case BuiltinSection(api_key_env=str(key)):
-            return [key]
+        case BuiltinSection(api_key_env=key, mcp_servers=servers):
+            used = [name for server in servers.values() for name in server.variables]
+            return [*used, *filter(None, [key])]
     return []
 
 

@@ -69,6 +69,8 @@ def _of_interest(plan: Plan) -> Iterator[EvaluationFolder]:
         prompts = [prompt.get("prompt_id") for prompt in folder.prompts]
         golden = _mapping(header.get("golden"))
         is_known = any(golden.get(task.id) == task.hash for task in plan.tasks)
+        if "replay" in header or header.get("faults_hash") != plan.config.faults_hash:
+            continue  # of another world, or said by a record already
         if plan.baseline.prompt_id in prompts and is_known:
             yield folder
 

@@ -4,15 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from assay.check_values import Resemblance
 from assay.config import Config
 from assay.golden import Check, GoldenTask
-from assay.judges.judge import BUDGET, Heard, Judge, Keep, open_judge
+from assay.judges.judge import (
+    BUDGET,
+    Heard,
+    Judge,
+    Keep,
+    judge_section,
+    open_judge,
+    recorded_judge,
+)
 from assay.judges.question import Question
 from assay.judges.ruling import Answer, Ruling, by_meaning, by_votes, with_rulings
 from assay.judges.similarity import similarity
 from assay.records import RunKey, RunRecord
+from assay.store.replay import OpenReplay, ReplayMode
 
 HIDDEN_ID = "[prompt_id]"
 """Stands where an output repeats the prompt's id: judges must not know which prompt it was."""
@@ -34,6 +44,10 @@ class Bench:
     def spent_budget(self) -> str | None:
         """The judge's budget, once it could not pay: runs that nobody can judge are of no use."""
         return BUDGET if self.judge is not None and self.judge.purse.is_empty else None
+
+    def described(self, config: Config) -> dict[str, Any] | None:
+        """Who judges, as a record keeps it."""
+        return None if self.judge is None else {"name": self.judge.name} | judge_section(config)
 
     def recall(self, spent_usd: float) -> None:
         """Count what an interrupted attempt at the same evaluation has spent on judging."""
@@ -102,14 +116,24 @@ class _Case:
 
 
 @asynccontextmanager
-async def open_bench(config: Config, tasks: Sequence[GoldenTask]) -> AsyncIterator[Bench]:
+async def open_bench(
+    config: Config, tasks: Sequence[GoldenTask], replay: OpenReplay | None = None
+) -> AsyncIterator[Bench]:
     """What the golden tasks' judged checks need, open until the block ends.
 
+    Args:
+        config: Says who judges.
+        tasks: All that are run.
+        replay: The record that answers in the place of the world, judges included if for all.
+
     Raises:
-        InputError: The judge cannot be had as configured.
+        InputError: The judge cannot be had as configured, or is not the recorded one.
     """
     if not any(task.asks_a_judge for task in tasks):
         yield Bench(None)
+        return
+    if replay is not None and replay.mode is ReplayMode.ALL:
+        yield Bench(recorded_judge(config, replay.header))
         return
     async with open_judge(config) as judge:
         yield Bench(judge)

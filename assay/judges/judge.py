@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
@@ -23,10 +23,13 @@ from assay.judges.question import INSTRUCTIONS, NoAnswer, Question, one_line
 from assay.judges.ruling import Answer, Place, Words
 from assay.models.openai_compatible import OpenAICompatibleModel
 from assay.models.prices import Price, PriceTable
+from assay.models.recorded import silent_source
 from assay.models.retries import with_retries
 from assay.models.source import ModelSource, params_hash, run_seed
 from assay.models.sources import open_model
+from assay.models.upstream import CHARS_PER_TOKEN, Upstream, upstream_of
 from assay.records import RunKey
+from assay.store.record import RecordHeader
 
 BUDGET = "judge.max_spend_usd"
 TIMEOUT_S = 120.0
@@ -84,7 +87,43 @@ async def open_judge(config: Config) -> AsyncIterator["Judge"]:
                 "max_tokens": section.max_tokens,
             },
             _turns=asyncio.Semaphore(at_once),
+            _upstream=replace(upstream_of(config, source), timeout_s=None),  # it has its own
         )
+
+
+def recorded_judge(config: Config, header: RecordHeader) -> "Judge":
+    """The judge of a record: what it answered is known, and it is asked nothing.
+
+    Raises:
+        InputError: The record has no judge, or another one than the configuration.
+    """
+    then = dict(header.judge or {})
+    name = str(then.pop("name", ""))
+    if then != judge_section(config):
+        raise InputError(
+            f"the record of evaluation {header.evaluation_id} was judged by "
+            f"{name or 'nobody'}, or otherwise than judge says now",
+            path=config.path,
+            mend="put judge back as it was, or record anew",
+        )
+    return Judge(
+        name=name,
+        repeats=config.judge.repeats,
+        attempts=config.execution.attempts,
+        purse=Purse(),
+        _source=silent_source(name),
+        _price=Price(),
+        _settings={"max_tokens": config.judge.max_tokens},
+        _turns=asyncio.Semaphore(1),
+        _upstream=Upstream(),
+    )
+
+
+def judge_section(config: Config) -> dict[str, Any]:
+    """What the configuration says of how judges are asked."""
+    asked = {"model", "base_url", "model_settings", "repeats", "max_tokens"}
+    section = config.judge.model_dump(mode="json", include=asked)
+    return section | {"model_settings": params_hash(**section["model_settings"])}
 
 
 def _setup_hash(config: Config, source: ModelSource) -> str:
@@ -124,6 +163,7 @@ class Judge:
     _price: Price
     _settings: ModelSettings
     _turns: asyncio.Semaphore
+    _upstream: Upstream
     _takes_format: bool = True
     """Whether the server takes a `response_format`, as far as it is known."""
 
@@ -161,11 +201,13 @@ class Judge:
             Exception: What the last request raised.
         """
         model = self._source.for_run(key)
+        tokens = (len(question.system) + len(question.text)) // CHARS_PER_TOKEN
         async with self._turns:
             response, _ = await with_retries(
                 lambda: self._request(model, question, seed),
                 attempts=self.attempts,
                 waiting=nullcontext,
+                upstream=replace(self._upstream, tokens=tokens),
             )
         return response
 

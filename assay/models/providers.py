@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pydantic_ai.models
 from pydantic_ai.exceptions import UserError
@@ -32,6 +33,7 @@ async def open_provider(name: str, settings: Mapping[str, Any]) -> AsyncIterator
             max_concurrency=None,
             settings=checked,
             for_run=lambda _: model,
+            destination=(urlsplit(model.base_url or "").netloc or model.system, model.model_name),
         )
 
 

@@ -27,6 +27,9 @@ class ModelSource:
     """The user's; a run's own seed is added."""
     for_run: Callable[[RunKey], Model]
     """The model that one run talks to."""
+    destination: tuple[str, str] | None = None
+    """The provider's address (host and port) or name, and the model as it is known there: all
+    who ask the same one share its limits. None: it is of this process, and just slow or fast."""
 
     def settings_for(self, key: RunKey) -> ModelSettings:
         """The settings of one run: the user's, and a seed unless the user says which or none."""

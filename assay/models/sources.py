@@ -126,6 +126,7 @@ async def _open_endpoint(
             for_run=lambda _: OpenAICompatibleModel(
                 name, endpoint=endpoint, max_tokens_field=field
             ),
+            destination=(where.netloc, name),
         )
 
 

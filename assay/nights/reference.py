@@ -16,6 +16,7 @@ from assay.nights.document import Reference
 from assay.store.comparability import differences
 from assay.store.evaluations import EvaluationFolder, evaluations
 from assay.store.parquet import read_runs
+from assay.store.toolsets import in_words
 
 KEPT, TONIGHT = "kept", "tonight"
 PRICES = "price_table"
@@ -75,7 +76,7 @@ def beside(
     if not all(_has_both(table) for table in tables.values()):
         return None
     differing = {
-        each.field: str(each)
+        each.field: in_words(each, [folder.path.parent])
         for table in tables.values()
         for each in differences(table, baseline=KEPT, candidate=TONIGHT)
     }

@@ -12,6 +12,9 @@ from typing import Any
 from assay.errors import InputError
 from assay.prompts.settings import Settings
 
+_SWITCH_NOTHING = ("freeze", "unfreeze", "merge")
+"""Actions that say nothing of a version, though they name what is active."""
+
 
 def last_good(settings: Settings, config: Path) -> str:
     """The version that a frozen config is answered with.
@@ -42,6 +45,8 @@ def _bad_and_active(entries: list[dict[str, Any]]) -> tuple[set[str], list[str]]
         if canary is not None:
             if action == "canary_alarm":
                 bad.add(canary["from"]["version"])
+            continue
+        if action in _SWITCH_NOTHING:
             continue
         if action == "rollback":
             bad.add(entry["from"]["active"])

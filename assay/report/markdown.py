@@ -62,7 +62,8 @@ def _production(decision: Decision) -> str:
         return f"switched from {decision.switched.before} to {decision.switched.after}"
     if decision.canary is not None:
         return canary_words(decision.canary)
-    if decision.verdict != "promote":
+    is_rerun = decision.replayed is not None and decision.replayed.mode == "all"
+    if decision.verdict != "promote" or is_rerun:
         return "not switched"
     command = f"assay promote {rows.candidate_name(decision)}"
     return f"not switched. To switch: {command} --evaluation {decision.evaluation_id}"

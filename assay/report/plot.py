@@ -70,8 +70,8 @@ def _at(gate: Gate) -> float | None:
 
 
 def _margins(gate: Gate, value: float | None) -> float | None:
-    """A change in margins, which are above 0."""
-    if value is None or gate.margin is None:
+    """A change in margins; None where nothing at all is allowed, and no scale is left."""
+    if value is None or not gate.margin:
         return None
     return (value - 1.0 if gate.difference is None else value) / gate.margin
 

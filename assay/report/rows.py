@@ -234,6 +234,11 @@ def footer_lines(decision: Decision) -> list[str]:
         f"{runs.baseline} + {runs.candidate} runs, {runs.infra_errors} infrastructure errors, "
         f"{decision.seconds:.0f} s, evaluation {decision.evaluation_id}"
     ]
+    if decision.replayed is not None:
+        of = clean_name(decision.replayed.evaluation_id)
+        lines.append(f"replayed ({decision.replayed.mode}) from the record of evaluation {of}")
+    if decision.faults_hash is not None:
+        lines.append(f"with faults put into tools on purpose ({clean_name(decision.faults_hash)})")
     if len(decision.looks) > 1:
         lines.append(
             "looks: " + ", ".join(f"{one.repeats} repeats {one.verdict}" for one in decision.looks)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 FIELDS = (
     "agent", "model", "model_params_hash", "tools_hash", "golden_task_hash", "price_table",
-    "budgets_hash", "judge_model",
+    "budgets_hash", "judge_model", "faults_hash", "replayed",
 )  # fmt: skip
 """Columns that must be alike in both arms, where a log has them."""
 MAX_SHOWN = 3

@@ -5,7 +5,9 @@ results/ID/tapes.jsonl      what runs exchanged with models and tools
 results/ID/runs/*.parquet   the same runs, one file a round; can be rebuilt
 results/ID/decision.json    the verdict, once there is one
 results/ID/gates.svg        its gates against their margins, as a picture
+results/ID/record.jsonl.gz  the same exchanges, kept for good where that was asked for
 results/ID/files/           what tools left behind (an outbox)
+results/ID/tools/HASH.json  what its runs' tools_hash stands for: `store.toolsets`
 results/ID/lock             held by the process that works on it
 """
 
@@ -24,6 +26,7 @@ import orjson
 from assay.errors import CannotEvaluate, InputError
 from assay.records import RunRecord
 from assay.store.journal import read_lines, writing
+from assay.store.record import Record
 
 Item = TypeVar("Item")
 
@@ -56,6 +59,11 @@ class EvaluationFolder:
         return self.path / "tapes.jsonl"
 
     @property
+    def record(self) -> Record:
+        """The same exchanges, kept for good; empty where nobody asked for that."""
+        return Record(self.path)
+
+    @property
     def runs(self) -> Path:
         """The folder of Parquet files, one a round."""
         return self.path / "runs"
@@ -69,6 +77,11 @@ class EvaluationFolder:
     def plot(self) -> Path:
         """The verdict's gates as a picture."""
         return self.path / "gates.svg"
+
+    @property
+    def tools(self) -> Path:
+        """The folder of what its runs' `tools_hash` stands for."""
+        return self.path / "tools"
 
     @property
     def files(self) -> Path:

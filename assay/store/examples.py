@@ -41,7 +41,7 @@ def _first_failures(runs: pa.Table, prompt_id: str, task_ids: list[str]) -> dict
 
 
 def _example(row: dict[str, Any]) -> Example:
-    trace = json.loads(row["trace"] or "[]")
+    trace = [each for each in json.loads(row["trace"] or "[]") if "tool" in each]  # or a note
     calls = tuple(f"{call['tool']}({call['arguments']})" for call in trace[:MAX_CALLS])
     return Example(
         run_id=row["run_id"],

@@ -46,7 +46,7 @@ class Journal:
             finally:
                 self._file.close()
 
-    def append(self, line: dict[str, Any]) -> None:
+    def append(self, line: dict[str, Any] | orjson.Fragment) -> None:
         """Add one line. When this returns, the line survives a kill of the process.
 
         Raises:

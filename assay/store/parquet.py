@@ -16,7 +16,7 @@ VERSION_KEY = b"assay.schema_version"
 _TEXT = ("evaluation_id", "run_id", "prompt_name", "prompt_version", "prompt_id",
          "golden_task_id", "golden_task_hash", "category", "agent", "model",
          "model_params_hash", "tools_hash", "budgets_hash", "price_table", "stop_reason", "output",
-         "error", "trace", "judge_model", "judge_rulings")  # fmt: skip
+         "error", "trace", "judge_model", "judge_rulings", "faults_hash", "replayed")  # fmt: skip
 _COUNTS = ("repeat", "round", "input_tokens", "output_tokens", "cached_tokens",
            "reasoning_tokens", "total_tokens", "steps", "tool_calls", "denied_tool_calls",
            "attempts", "judge_tokens")  # fmt: skip

@@ -421,5 +421,8 @@ def test_the_worker_knows_what_the_configuration_knows() -> None:
     from assay import agent_sections
     from assay.agents import python_worker
 
-    assert {"input", *python_worker.TOLD} == agent_sections.TOLD | {"config"}
+    assert {"input", *python_worker.TOLD} == agent_sections.TOLD | {
+        "config",
+        agent_sections.BASE_URL,
+    }
     assert python_worker.TELL_PROMPTS_APART == agent_sections.TELL_PROMPTS_APART

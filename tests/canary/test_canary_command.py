@@ -87,6 +87,7 @@ def test_evidence_is_asked_for_and_an_alarm_outweighs_it(
     refused = assay(here, "canary", "start", "v15", "--evaluation", promoted.evaluation.name)
     assert refused.exit_code == 3
     assert "was taken back at" in refused.err
+    assert assay(here, "unfreeze", "--reason", "mended").exit_code == 0
     forced = assay(here, "canary", "start", "v15", "--force", "--reason", "the tool was broken")
     assert forced.exit_code == 0, forced.err
     stopped = assay(here, "canary", "stop", "--reason", "enough")
@@ -182,7 +183,11 @@ def test_a_promote_goes_through_a_canary(assay: Assay, promoted: Promoted, tmp_p
         traffic.at = datetime.now(UTC)
     assert read_pointer_file(config).snapshot.pointers.active == "support:v15"
     last = read_history(config).entries[-1].cause
-    assert (last.action, last.evaluation_id) == ("promote", evaluation.name)
+    assert last.action == "promote"
+    assert "no worse within the margins" in last.reason
+    verified = assay(here, "history", "verify")
+    assert verified.exit_code == 0, verified.out
+    assert "changed" not in verified.out
 
 
 def test_by_hand_a_promote_begins_a_canary_and_a_freeze_forbids_it(
@@ -193,10 +198,10 @@ def test_by_hand_a_promote_begins_a_canary_and_a_freeze_forbids_it(
     (here / "assay.yaml").write_bytes(promoted.before + STEPPED.encode())
     (here / "history.jsonl").unlink()
     words = ("promote", "v15", "--evaluation", promoted.evaluation.name)
-    assert assay(here, "freeze", "--reason", "3 a.m.").out == "frozen: nothing is promoted\n"
+    assert assay(here, "freeze", "--reason", "3 a.m.").exit_code == 0
     refused = assay(here, *words)
     assert (refused.exit_code, "assay unfreeze" in refused.err) == (3, True)
-    assert assay(here, "unfreeze", "--reason", "mended").out == "not frozen\n"
+    assert assay(here, "unfreeze", "--reason", "mended").exit_code == 0
     begun = assay(here, *words)
     assert begun.out == "no canary -> canary support:v15 at 0.2\n", begun.err
     assert assay(here, *words).out == "nothing to change: canary support:v15 at 0.2\n"

@@ -12,6 +12,7 @@ import pytest
 from assay.canary.alarm import alert_of
 from assay.canary.looking import mark_told
 from assay.canary.state import Outcome, read_state
+from assay.cli import main
 from assay.errors import InputError
 from assay.history import read_history
 from assay.pointers import NO_CANARY, read_pointer_file, sha256_hex
@@ -41,6 +42,12 @@ def test_an_alarm_names_its_evidence_by_hash(begun: Shop) -> None:
     kept = begun.folder / "results" / "canary" / found.state.canary_id / "evidence.json"
     assert alarm.cause.evidence_sha256 == sha256_hex(kept.read_bytes())
     assert json.loads(kept.read_bytes())["outcome"] == "alarm"
+    verify = ["history", "verify", "--evidence", "-c", str(begun.path)]
+    assert main(verify) == 0
+    kept.write_bytes(kept.read_bytes().replace(b"alarm", b"watch"))
+    assert main(verify) == 3
+    kept.unlink()  # on another machine
+    assert main(verify) == 0
 
 
 def test_an_equal_canary_is_watched(begun: Shop) -> None:
@@ -71,7 +78,8 @@ def test_the_incident_is_taken_back_and_told_once(begun: Shop) -> None:
     assert "tool calls x3.01 (at least x1.96; allowed x1.25)" in found.reason
     assert read_pointer_file(begun.path).canary == NO_CANARY
     changed = before.replace(b'"support:v14"', b"null").replace(b"share: 0.2", b"share: 0.0")
-    assert begun.path.read_bytes() == changed
+    frozen = changed.replace(b"rollout:\n", b"rollout:\n  frozen: true\n")
+    assert begun.path.read_bytes() == frozen
     assert actions(begun) == ["canary_start", "canary_alarm"]
     again = begun.look()  # nobody was told yet: the look was killed there
     assert (again.outcome, again.must_tell) == (Outcome.ALARM, True)

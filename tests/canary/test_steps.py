@@ -15,7 +15,8 @@ from assay.canary.alarm import alert_of
 from assay.canary.looking import Look, approve, mark_told
 from assay.canary.state import Outcome, as_evidence, last_state
 from assay.errors import NoVerdict
-from assay.freezing import set_frozen
+from assay.evidence import Kept, kept_evidence
+from assay.freezing import freeze
 from assay.history import CANARY_RAISE, FREEZE, UNFREEZE, Cause, read_history
 from assay.live import read_pointers
 from assay.pointers import NO_CANARY, Canary, read_pointer_file, sha256_hex
@@ -75,6 +76,8 @@ def test_what_was_acted_on_is_kept_under_its_hash(stepped: Shop) -> None:
     assert found.state is not None
     (entry,) = [e for e in read_history(stepped.path).canaries if e.cause.action == CANARY_RAISE]
     (kept,) = (stepped.folder / "results").glob("canary/*/evidence-*.json")
+    (proof,) = kept_evidence(read_history(stepped.path), stepped.folder / "results")
+    assert (proof.where, proof.kept) == (kept, Kept.SAME)
     assert sha256_hex(kept.read_bytes()) == entry.cause.evidence_sha256
     assert kept.read_bytes() == as_evidence(found.state)
     assert json.loads(kept.read_text())["steps"][0]["share"] == 0.2
@@ -145,8 +148,8 @@ def test_an_alarm_at_a_later_step_freezes_and_is_filed(stepped: Shop) -> None:
     with pytest.raises(NoVerdict, match="assay unfreeze"):
         stepped.start("v15")
     thaw = Cause(action=UNFREEZE, who="bo", at=stepped.production.at, reason="mended")
-    assert set_frozen(stepped.path, False, cause=thaw).changed
-    assert not set_frozen(stepped.path, False, cause=thaw).changed
+    assert freeze(stepped.path, to=False, cause=thaw).changed
+    assert not freeze(stepped.path, to=False, cause=thaw).changed
     assert stepped.start("v15", at=stepped.production.at).changed
 
 
@@ -234,7 +237,7 @@ def test_a_frozen_production_is_neither_raised_nor_healthy(stepped: Shop) -> Non
     """Nothing is answered with the canary then: its watch has to say so."""
     stepped.go_on(700)
     cause = Cause(action=FREEZE, who="bo", at=stepped.production.at, reason="3 a.m.")
-    assert set_frozen(stepped.path, True, cause=cause).changed
+    assert freeze(stepped.path, to=True, cause=cause).changed
     found = stepped.look()
     assert found.outcome is Outcome.NO_DATA
     assert "assay unfreeze" in found.reason
@@ -291,7 +294,7 @@ def promoted(shop: Shop) -> None:
 
 def alarmed(shop: Shop) -> None:
     file = read_pointer_file(shop.path)
-    assert (file.canary, file.frozen) == (NO_CANARY, True)
+    assert (file.canary, file.says.frozen) == (NO_CANARY, True)
     assert actions(shop) == ["canary_start", "canary_alarm"]
     state = last_state(shop.folder / "results", read_history(shop.path).canaries)
     assert state is not None

@@ -1,7 +1,8 @@
 """One layer of retries: which failures, how often, how long, and outside the run's clock."""
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,14 +16,25 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
-from pydantic_ai.messages import ModelRequest, UserPromptPart
+from pydantic_ai.messages import ModelRequest, ModelResponse, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.usage import RequestUsage
 
 from assay.backoff import Backoff
+from assay.budgets import Stopwatch
 from assay.models.endpoint import open_endpoint
+from assay.models.limiter import Limiter, Limits
 from assay.models.openai_compatible import OpenAICompatibleModel
-from assay.models.retries import is_infrastructure, request_with_retries
-from tests.fakes.openai_server import FakeOpenAI, Reply, answers, refuses, resets, says
+from assay.models.retries import (
+    MAX_REFUSALS,
+    is_infrastructure,
+    request_with_retries,
+    with_retries,
+)
+from assay.models.upstream import Upstream, tokens_of
+from tests.fakes.clock import in_no_time
+from tests.fakes.openai_server import FakeOpenAI, Reply, answers, hangs, refuses, resets, says
+from tests.fakes.sources import FollowingModel
 
 
 class Clock:
@@ -32,10 +44,12 @@ class Clock:
         self.pauses_s: list[float] = []
         self.standing = False
         self.stood: list[bool] = []
+        self.taken_off_s = 0.0
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self, already_s: float = 0.0) -> Iterator[None]:
         self.standing = True
+        self.taken_off_s += already_s
         try:
             yield
         finally:
@@ -61,7 +75,12 @@ class Outcome:
     error: Exception | None = None
 
 
-async def ask(*replies: Reply, attempts: int = 3, jitter: float = 0.5) -> Outcome:
+async def ask(
+    *replies: Reply,
+    attempts: int = 3,
+    jitter: float = 0.5,
+    upstream: Upstream = Upstream(),  # noqa: B008 - frozen
+) -> Outcome:
     clock = Clock()
     async with (
         FakeOpenAI(replies) as server,
@@ -78,8 +97,9 @@ async def ask(*replies: Reply, attempts: int = 3, jitter: float = 0.5) -> Outcom
                 attempts=attempts,
                 waiting=clock.waiting,
                 backoff=clock.backoff(jitter),
+                upstream=upstream,
             )
-        except AgentRunError as error:
+        except (AgentRunError, TimeoutError) as error:
             return Outcome(clock, len(server.asked), error=error)
         return Outcome(clock, len(server.asked), tries=tries, text=response.text)
 
@@ -168,3 +188,132 @@ def test_the_outside_worlds_failures_are_infrastructure(error: Exception) -> Non
 def test_the_rest_is_the_agents(error: Exception) -> None:
     """A prompt that overflows the context must not be excused as bad luck."""
     assert not is_infrastructure(error)
+
+
+async def test_a_request_that_is_never_answered_is_made_again() -> None:
+    """One lost packet must not eat all the seconds that a run has."""
+    outcome = await ask(hangs(), says("Here."), upstream=Upstream(timeout_s=0.05))
+    assert (outcome.text, outcome.tries, outcome.asked) == ("Here.", 2, 2)
+
+
+async def test_what_never_answers_is_infrastructure_in_the_end() -> None:
+    """It says nothing about the prompt."""
+    outcome = await ask(hangs(), attempts=2, upstream=Upstream(timeout_s=0.05))
+    assert outcome.asked == 2
+    assert outcome.error is not None
+    assert is_infrastructure(outcome.error)
+    assert str(outcome.error) == "no answer within 0.05 s (execution.request_timeout_s)"
+
+
+async def test_the_time_of_a_failed_request_is_taken_off_the_clock() -> None:
+    """A prompt must not look slow, or run out of seconds, because a provider lost its request."""
+    outcome = await ask(hangs(), says("Here."), upstream=Upstream(timeout_s=0.05))
+    assert outcome.clock.taken_off_s >= 0.05
+    assert (await ask(says("Here."))).clock.taken_off_s == 0.0
+    assert (await ask(answers("<html>"))).clock.taken_off_s == 0.0  # the agent's own failure
+
+
+async def test_refusals_for_the_load_cost_no_attempt_while_others_are_answered() -> None:
+    """A provider that is busy gives everyone a turn; runs must not be lost to its queue."""
+    limiter = Limiter(Limits(max_concurrency=4))
+    async with limiter.request():
+        pass  # another run's, answered
+    outcome = await ask(*[refuses(429)] * 9, says("Here."), upstream=Upstream(limiter=limiter))
+    assert (outcome.text, outcome.tries) == ("Here.", 10)
+
+
+async def test_refusals_cost_attempts_where_nobody_is_answered() -> None:
+    """A provider that only refuses must not hold an evaluation for an hour."""
+    upstream = Upstream(limiter=Limiter(Limits(max_concurrency=4)))
+    outcome = await ask(refuses(429), attempts=3, upstream=upstream)
+    assert outcome.asked == 3
+
+
+async def test_even_a_busy_providers_patience_has_an_end() -> None:
+    """It may refuse one request for what it is, whatever it calls it."""
+    limiter = Limiter(Limits(max_concurrency=4))
+    async with limiter.request():
+        pass
+    outcome = await ask(refuses(429), attempts=3, upstream=Upstream(limiter=limiter))
+    assert outcome.asked == 3 + MAX_REFUSALS
+
+
+async def test_an_empty_account_is_no_refusal_for_the_load() -> None:
+    """Waiting does not fill it, and the other runs have to learn it for themselves."""
+    limiter = Limiter(Limits(max_concurrency=4))
+    async with limiter.request():
+        pass
+    outcome = await ask(refuses(429, "insufficient_quota"), upstream=Upstream(limiter=limiter))
+    assert (outcome.asked, limiter.adaptive.limit) == (1, 4)
+
+
+@pytest.mark.parametrize(("failure", "limit"), [(refuses(429), 3), (refuses(500), 4)])
+async def test_only_a_refusal_for_the_load_halves_the_limit(failure: Reply, limit: int) -> None:
+    """An error is no reason to ask for less; the answer then gives one back."""
+    limiter = Limiter(Limits(max_concurrency=4))
+    await ask(failure, says("Here."), upstream=Upstream(limiter=limiter))
+    assert limiter.adaptive.limit == limit
+
+
+async def test_a_retry_after_is_told_to_all_who_ask_the_same_model() -> None:
+    """They would be refused as well."""
+    limiter = Limiter(Limits(max_concurrency=4))
+    await ask(refuses(429, Retry_After="100"), attempts=1, upstream=Upstream(limiter=limiter))
+    assert limiter.adaptive.room_in_s(asyncio.get_running_loop().time()) > 0
+
+
+async def test_waiting_for_room_is_in_nobodys_latency() -> None:
+    """It is a queue of ours."""
+    limiter, clock = Limiter(Limits(max_concurrency=1)), Clock()
+    async with limiter.request():
+        asking = asyncio.create_task(
+            with_retries(
+                lambda: asyncio.sleep(0, clock.standing),
+                attempts=1,
+                waiting=clock.waiting,
+                upstream=Upstream(limiter=limiter),
+            )
+        )
+        await asyncio.sleep(0)
+        assert clock.standing
+    assert await asking == (False, 1)
+
+
+def test_the_tokens_that_were_used_correct_the_estimate() -> None:
+    """The next minute's requests are let go by what the provider counts."""
+    measured = RequestUsage(input_tokens=10, output_tokens=5)
+    unmeasured = RequestUsage(unmeasured_requests=1)
+
+    async def work() -> list[float]:
+        limiter, sent_s = Limiter(Limits(max_concurrency=4, tokens_per_minute=1_000)), []
+        for usage in (measured, unmeasured, measured):
+            await request_with_retries(
+                FollowingModel([ModelResponse(parts=[], usage=usage)]),
+                [],
+                None,
+                ModelRequestParameters(),
+                attempts=1,
+                waiting=nullcontext,
+                upstream=Upstream(limiter=limiter, tokens=900, used=tokens_of),
+            )
+            sent_s.append(asyncio.get_running_loop().time())
+        return sent_s
+
+    assert in_no_time(work()) == [0, 0, 60]  # 15, then 900 for all that is known
+
+
+def test_a_run_is_not_charged_for_what_turned_out_to_be_waiting() -> None:
+    """Neither its latency nor its time limit, which would end it as `max_seconds`."""
+
+    async def work() -> None:
+        watch = Stopwatch(before_s=10.0)
+        limit = watch.limit(60.0)
+        async with limit:
+            due = limit.when()
+            with watch.waiting(4.0):
+                pass
+            assert due is not None
+            assert (limit.when() or 0.0) >= due + 4.0
+            assert 6.0 <= watch.elapsed_s() < 10.0
+
+    in_no_time(work())

@@ -45,3 +45,11 @@ def test_no_name_becomes_part_of_the_picture(text: str) -> None:
     decisions = [incident(), promotion()]
     hostile = gates_plot([told(each, text + "</text><script>&") for each in decisions])
     assert drawn(hostile) == drawn(gates_plot(decisions))
+
+
+def test_a_gate_that_allows_nothing_has_no_scale() -> None:
+    """Where the baseline makes no tool calls at all, an evaluation must not end in a crash."""
+    decision = incident()
+    gates = tuple(gate.model_copy(update={"margin": 0.0}) for gate in decision.gates)
+    pictured = gates_plot([decision.model_copy(update={"gates": gates})])
+    assert not [tag for tag, _ in drawn(pictured) if tag == "circle"]

@@ -5,6 +5,9 @@ import { basename, dirname, join } from "node:path";
 import { Refusal } from "./errors.js";
 import { readBytes } from "./versions.js";
 
+/** Actions that say nothing of a version, though they name what is active. */
+const SWITCH_NOTHING = ["freeze", "unfreeze", "merge"];
+
 /** The version that a frozen config is answered with: active, or rollback, or the last good one. */
 export function lastGood(settings, config) {
   const bad = new Set();
@@ -14,6 +17,7 @@ export function lastGood(settings, config) {
       if (entry.action === "canary_alarm") bad.add(entry.canary.from.version);
       continue;
     }
+    if (SWITCH_NOTHING.includes(entry.action)) continue;
     if (entry.action === "rollback") bad.add(entry.from.active);
     bad.delete(entry.to.active);
     active.push(entry.to.active);

@@ -155,6 +155,8 @@ test("frozen is the last good version without a canary", async () => {
   appendFileSync(history, line("rollback", "support:v3", "support:v2"));
   writeFileSync(config, configText({ active: "v3", rollback: "v2", frozen: true }));
   assert.ok(serves(opened(), "v2"), "not what was rolled back from");
+  for (const action of ["freeze", "unfreeze", "merge"]) appendFileSync(history, line(action, "support:v3", "support:v3"));
+  assert.ok(serves(opened(), "v2"), "what switches nothing makes nothing good");
   writeFileSync(config, configText({ active: "v3", rollback: "v3", frozen: true }));
   assert.ok(serves(opened(), "v2"), "the last that was active and is good");
   appendFileSync(history, line("force", "support:v2", "support:v3"));

@@ -1,0 +1,6 @@
+"""How much of a change the prompt made, how much the traffic mix, how much the model or tools.
+
+traffic_log   run logs of production, any format        sides   what is before, what after
+cells         prompt x model and tools x period          paths   what can be told apart
+decomposition exact sums with intervals (pure)           explanation, page, document
+"""

@@ -223,7 +223,7 @@ class CanarySection(Section):
     )
     """Shares that it goes through, and after the last it is made active; without them it stays
     at its share until somebody ends it."""
-    step_runs: Count = 100
+    step_runs: Count = 200
     """Canary runs that each step takes, at least."""
     step_hours: float = Field(default=1.0, ge=0, le=8760)
     """Hours that each step takes, at least."""

@@ -30,7 +30,7 @@ from assay.stats.sequential import (
 )
 
 STEPS = (0.05, 0.2, 0.5)
-STEP_RUNS, AT_MOST = 100, 2000
+STEP_RUNS, AT_MOST = 200, 2000
 """Canary runs of a step, at least; and until it is given up, undecided."""
 ALPHA, PROMOTE_ALPHA = 0.05, 0.05
 MARGINS = {

@@ -18,7 +18,7 @@ from assay.canary.state import (
 from assay.canary.steps import next_share
 from assay.canary.switching import CanarySwitch, raise_share, stop_canary
 from assay.config import Config
-from assay.errors import AssayError, NoVerdict
+from assay.errors import AssayError, CannotEvaluate, NoVerdict
 from assay.history import (
     CANARY_ALARM,
     CANARY_RAISE,
@@ -140,7 +140,14 @@ def _kept(config: Config, state: CanaryState) -> bytes:
     """The evidence, in a file that is named by its hash: it is kept before it is acted on."""
     evidence = as_evidence(state)
     name = evidence_name(sha256_hex(evidence))
-    write_evidence(config.folder / config.results.uri, state, name)
+    results = config.folder / config.results.uri
+    try:
+        write_evidence(results, state, name)
+    except OSError as refused:
+        raise CannotEvaluate(
+            f"{results}: the evidence cannot be kept: {refused.strerror}",
+            mend="make the results folder writable, and look again",
+        ) from None
     return evidence
 
 

@@ -8,6 +8,7 @@ are plain.
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,28 @@ TYPEABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,79}")
 """A run id that can be put into a command as it is."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What was done about an alarm."""
+
+    is_left: bool = False
+    """Whether the canary could not be ended."""
+    is_frozen: bool
+    """Whether production was frozen along with it."""
+
+
 def incident_path(results: Path, state: CanaryState) -> Path:
     """Where it is filed for people; the JSON lies beside it."""
     return folder_of(results, state) / "incident.md"
 
 
-def file_incident(results: Path, found: Findings, *, frozen: bool) -> Path:
+def file_incident(results: Path, found: Findings, after: Aftermath) -> Path:
     """File it; a record that is there already is written anew from what is known now.
 
     Args:
         results: The results folder.
         found: Of the look that raised the alarm.
-        frozen: Whether production was frozen along with it.
+        after: What was done about it.
 
     Raises:
         OSError: It cannot be written.
@@ -48,8 +59,8 @@ def file_incident(results: Path, found: Findings, *, frozen: bool) -> Path:
     """
     state, path = found.state, incident_path(results, found.state)
     examples = _examples(found)
-    text = json.dumps(_fields(state, examples, frozen=frozen), indent=2, ensure_ascii=False)
-    page = _page(state, examples, frozen=frozen)
+    text = json.dumps(_fields(state, examples, after), indent=2, ensure_ascii=False)
+    page = _page(state, examples, after)
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(path.parent):
         replace_file(path.with_suffix(".json"), f"{text}\n".encode("utf-8", "backslashreplace"))
@@ -85,8 +96,10 @@ def _examples(found: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def _fields(state: CanaryState, examples: Sequence[Any], *, frozen: bool) -> dict[str, Any]:
+def _fields(state: CanaryState, examples: Sequence[Any], after: Aftermath) -> dict[str, Any]:
     cause = state.cause
+    before = {"canary": state.version, "share": state.share, "active": state.baseline}
+    ended = {} if after.is_left else {"canary": None, "share": 0.0}
     return {
         "schema_version": 1,
         "canary_id": state.canary_id,
@@ -94,8 +107,8 @@ def _fields(state: CanaryState, examples: Sequence[Any], *, frozen: bool) -> dic
         "metric": cause.model_dump(mode="json") if cause else None,
         "metrics": [each.model_dump(mode="json") for each in state.metrics],
         "steps": [each.model_dump(mode="json") for each in state.steps],
-        "before": {"canary": state.version, "share": state.share, "active": state.baseline},
-        "after": {"canary": None, "share": 0.0, "active": state.baseline, "frozen": frozen},
+        "before": before,
+        "after": before | ended | {"frozen": after.is_frozen},
         "prompt_ids": {
             state.version: state.prompt_id,
             state.baseline: state.baseline_prompt_id,
@@ -109,11 +122,12 @@ def _fields(state: CanaryState, examples: Sequence[Any], *, frozen: bool) -> dic
     }
 
 
-def _page(state: CanaryState, examples: Sequence[Any], *, frozen: bool) -> str:
-    after = "frozen: nothing is promoted" if frozen else "not frozen"
+def _page(state: CanaryState, examples: Sequence[Any], after: Aftermath) -> str:
+    ended = "could not be ended: see to it" if after.is_left else "no canary"
+    frozen = "frozen: nothing is promoted" if after.is_frozen else "not frozen"
     lines = [
         f"before: canary {state.version} at {state.share:.4g}, active {state.baseline}",
-        f"after:  no canary, active {state.baseline}; {after}",
+        f"after:  {ended}, active {state.baseline}; {frozen}",
         "",
         "the canary's runs that show it most",
         *(f"  {', '.join(f'{key} {value}' for key, value in each.items())}" for each in examples),

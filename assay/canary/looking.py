@@ -21,7 +21,7 @@ from pathlib import Path
 from assay.canary.acting import ENDS, Acted, Actor, act
 from assay.canary.beginning import Watched, token_threshold, watched, watched_since
 from assay.canary.findings import Findings, found_in
-from assay.canary.incident import file_incident, incident_path
+from assay.canary.incident import Aftermath, file_incident, incident_path
 from assay.canary.state import (
     CanaryState,
     Outcome,
@@ -170,7 +170,7 @@ def _acted_on(config: Config, found: Findings, actor: Actor) -> Look:
     try:
         acted = act(config, state, actor)
         warnings += [*acted.warnings, *_kept(config, state, ended=acted.stopped)]
-    except (AssayError, OSError) as refused:
+    except AssayError as refused:
         if is_left := state.outcome in ENDS:
             warnings += [f"the canary could not be ended: {refused}", *_kept(config, state)]
         else:  # not kept: somebody else may have done it meanwhile
@@ -179,7 +179,7 @@ def _acted_on(config: Config, found: Findings, actor: Actor) -> Look:
     incident, is_frozen = None, False
     if state.outcome is Outcome.ALARM:
         is_frozen = bool(read_pointer_file(config.path).says.frozen)
-        incident, more = _filed(config, found, frozen=is_frozen)
+        incident, more = _filed(config, found, Aftermath(is_left=is_left, is_frozen=is_frozen))
         warnings += more
     return Look(
         outcome=state.outcome,
@@ -211,7 +211,7 @@ def _unfinished(config: Config, now: datetime) -> Look | None:
     warnings = _kept(config, found.state)
     incident: Path | None = incident_path(_results(config), found.state)
     if incident is not None and not incident.exists():
-        incident, more = _filed(config, found, frozen=bool(last.frozen))
+        incident, more = _filed(config, found, Aftermath(is_frozen=bool(last.frozen)))
         warnings += more
     return Look(
         outcome=Outcome.ALARM,
@@ -243,9 +243,9 @@ def _kept(config: Config, state: CanaryState, *, ended: CanarySwitch | None = No
     return []
 
 
-def _filed(config: Config, found: Findings, *, frozen: bool) -> tuple[Path | None, list[str]]:
+def _filed(config: Config, found: Findings, after: Aftermath) -> tuple[Path | None, list[str]]:
     try:
-        return file_incident(_results(config), found, frozen=frozen), []
+        return file_incident(_results(config), found, after), []
     except (OSError, AssayError) as refused:
         return None, [f"the incident was not filed: {refused}"]
 

@@ -14,7 +14,7 @@ import pytest
 from assay.canary.alarm import alert_of
 from assay.canary.looking import Look, approve, mark_told
 from assay.canary.state import Outcome, as_evidence, last_state
-from assay.errors import NoVerdict
+from assay.errors import InputError, NoVerdict
 from assay.evidence import Kept, kept_evidence
 from assay.freezing import freeze
 from assay.history import CANARY_RAISE, FREEZE, UNFREEZE, Cause, read_history
@@ -354,3 +354,22 @@ def test_runs_of_an_earlier_step_that_arrive_late_still_raise_the_alarm(stepped:
     found = stepped.look()
     assert found.outcome is Outcome.ALARM
     assert read_pointer_file(stepped.path).canary == NO_CANARY
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "problem"),
+    [
+        ("steps: [0.2, 0.5]", "steps: [0.5, 0.2]", "steps must rise"),
+        ("steps: [0.2, 0.5]", "steps: [0.5, 1.0]", "must be below 1"),
+        ("    run_log: logs/*.jsonl\n", "", "nothing would guard it"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(
+    stepped: Shop, was: str, is_now: str, problem: str
+) -> None:
+    """At a share of 1 nothing is left to compare with; without a log nobody sees an alarm."""
+    text = stepped.path.read_text().replace("rollout:\n", "rollout:\n  promote_to: canary\n")
+    assert was in text
+    stepped.path.write_text(text.replace(was, is_now))
+    with pytest.raises(InputError, match=problem):
+        stepped.look()

@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(commands)
     _add_switching(commands)
     _add_canary(commands)
+    _add_monitor(commands)
     _add_reading(commands)
     _add_alerts(commands)
     _add_server(commands)
@@ -94,7 +95,8 @@ def _add_record(command: argparse.ArgumentParser) -> None:
         "--replay",
         choices=("tools", "all"),
         help="let a record answer what tools are asked; with all, what the model is asked, too: "
-        "without a network, at no cost, and nothing is switched",
+        "without a network, at no cost, and nothing is switched; an agent of your own behind "
+        "agent.proxy runs all the same, with its tools",
     )
     command.add_argument(
         "--record-of",
@@ -304,7 +306,6 @@ def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
     often.add_argument(
         "--every", type=float, default=60.0, metavar="SECONDS", help="look so often (default: 60)"
     )
-
     promote = _command(
         actions,
         "promote",
@@ -312,6 +313,51 @@ def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Make the canary active, if it has shown itself no worse at its last step.",
     )
     promote.add_argument("--reason", metavar="TEXT", help="for the history")
+    _add_listen(actions)
+
+
+def _add_listen(actions: "Commands[argparse.ArgumentParser]") -> None:
+    listen = _command(
+        actions,
+        "listen",
+        runs="listening:listen",
+        says="Take OpenTelemetry traces (OTLP over HTTP), and write the runs in them to a run log.",
+    )
+    listen.add_argument("--host", default="127.0.0.1", help="to bind (default: 127.0.0.1)")
+    listen.add_argument("--port", type=int, default=4318, metavar="N", help="default: 4318")
+    listen.add_argument(
+        "--into", type=Path, default=Path("logs"), metavar="FOLDER", help="default: logs"
+    )
+    listen.add_argument(
+        "--settle",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="write a run when nothing came for it for so long (default: 10)",
+    )
+    listen.add_argument(
+        "--unfinished-after",
+        type=float,
+        metavar="SECONDS",
+        help="the same of a run whose own span has not come (default: 300, or twice "
+        "budgets.max_seconds)",
+    )
+
+
+def _add_monitor(commands: "Commands[argparse.ArgumentParser]") -> None:
+    monitor = _command(
+        commands,
+        "monitor",
+        runs="monitoring:monitor",
+        says="Spend, tool calls, tokens and latency of production's runs, by hour and prompt; "
+        "limits and token spikes.",
+    )
+    often = monitor.add_mutually_exclusive_group()
+    often.add_argument("--once", action="store_true", help="look once; exit code 3 on a breach")
+    often.add_argument(
+        "--every", type=float, default=60.0, metavar="SECONDS", help="look so often (default: 60)"
+    )
+    monitor.add_argument("--json", action="store_true", help="one line of JSON for each look")
 
 
 def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -358,7 +404,56 @@ def _add_reading(commands: "Commands[argparse.ArgumentParser]") -> None:
         runs="reading:golden_check",
         says="Read the configuration, prompts and golden tasks; say what is wrong.",
     )
+    _add_golden_add(actions)
     _add_import(actions)
+
+
+def _add_golden_add(actions: "Commands[argparse.ArgumentParser]") -> None:
+    command = _command(
+        actions,
+        "add",
+        runs="from_run:golden_add",
+        says="A golden task out of a production run that went wrong: masked, bounded, and added "
+        "only if the bad version fails it and the good one passes.",
+    )
+    run = command.add_mutually_exclusive_group(required=True)
+    run.add_argument("--from-run", metavar="RUN_ID", help="a run in production's logs or results")
+    run.add_argument("--from-line", metavar="FILE:LINE", help="a run on a line of JSON")
+    command.add_argument(
+        "--log", type=Path, metavar="FILE", help="the log that holds the run; - is standard input"
+    )
+    command.add_argument(
+        "--input", metavar="TEXT", help="what the user said, or @FILE, where the log does not say"
+    )
+    command.add_argument("--bad", metavar="V", help="must fail it (default: what the run ran)")
+    command.add_argument("--good", metavar="V", help="must pass it (default: active or rollback)")
+    command.add_argument("--incident", metavar="TEXT", help="a ticket's number, or a few words")
+    command.add_argument("--category", metavar="NAME", help="kind of traffic (default: the run's)")
+    command.add_argument(
+        "--bound",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="max_seconds: derive that, too; max_tokens=9000: set it; max_tokens=none: drop it",
+    )
+    command.add_argument(
+        "--check",
+        action="append",
+        default=[],
+        metavar="TYPE=VALUE",
+        help="what else a run must show, such as icontains='45 days'",
+    )
+    command.add_argument(
+        "--into", type=Path, metavar="FILE", help="where to (default: golden/incidents.jsonl)"
+    )
+    command.add_argument(
+        "--repeats", type=int, default=5, metavar="N", help="runs of each version (default: 5)"
+    )
+    asking = command.add_mutually_exclusive_group()
+    asking.add_argument("--yes", action="store_true", help="do not ask")
+    asking.add_argument("--dry-run", action="store_true", help="run nothing and write nothing")
+    command.add_argument("--force", action="store_true", help="add it although it does not tell")
+    command.add_argument("--reason", metavar="TEXT", help="why; needed with --force")
 
 
 def _add_import(actions: "Commands[argparse.ArgumentParser]") -> None:

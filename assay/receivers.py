@@ -29,6 +29,8 @@ class AlertKind(StrEnum):
     DRIFT = "drift"
     TOKEN_SPIKE = "token_spike"  # noqa: S105 - a kind of alert, not a password
     CANARY = "canary"
+    SPEND_LIMIT = "spend_limit"
+    ACTION_LIMIT = "action_limit"
     FAILED = "failed"
     TEST = "test"
     """Of `assay alerts test`; every receiver gets it."""

@@ -15,18 +15,27 @@ MAX_LOOKED_AT = 200
 RECORD_ANEW = "record one: assay evaluate ... --record"
 
 
-def check_can_replay(config: Config, option: str) -> None:
-    """Only the built-in agent's exchanges pass through our hands.
+def check_can_replay(config: Config, option: str, mode: ReplayMode | None = None) -> None:
+    """What is recorded passes through our hands: an agent of one's own has tools that do not.
 
     Raises:
-        InputError: The agent is another one.
+        InputError: The agent is one whose exchanges are not seen.
     """
-    if config.agent.kind != "builtin":
+    agent = config.agent
+    if agent.kind == "builtin":
+        return
+    if agent.proxy is None:
         raise InputError(
-            f"{option}: what an agent of kind {config.agent.kind!r} asks its model and its tools "
+            f"{option}: what an agent of kind {agent.kind!r} asks its model and its tools "
             "is not seen",
             path=config.path,
-            mend="leave it out, or use the built-in agent",
+            mend="put agent.proxy in front, or leave it out",
+        )
+    if mode is ReplayMode.TOOLS:
+        raise InputError(
+            f"{option} tools: what an agent of kind {agent.kind!r} asks its tools is not seen",
+            path=config.path,
+            mend="use --replay all, or leave it out",
         )
 
 

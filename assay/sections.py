@@ -10,7 +10,10 @@ from assay.endpoints import Command
 from assay.errors import AssayError
 from assay.fault_sections import ToolFaults
 from assay.gates import Gates
+from assay.golden_section import GoldenSection
 from assay.judge_section import JudgeSection
+from assay.monitor_section import MonitorSection
+from assay.onceonly_section import OnceOnlySection
 from assay.prompts import parse_ref
 from assay.receivers import Receiver
 from assay.validation import Section, Several, Text, refusal
@@ -260,6 +263,8 @@ class Rollout(Section):
     no worse."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
+    monitors: MonitorSection = MonitorSection()
+    """What production may use."""
 
     @model_validator(mode="after")
     def _a_canary_is_guarded(self) -> "Rollout":
@@ -284,12 +289,14 @@ class ConfigFile(Section):
     judge: JudgeSection = JudgeSection()
     """The model that decides `llm-rubric` checks."""
     gates: Gates = Gates()
+    golden: GoldenSection = GoldenSection()
     nightly: Nightly = Nightly()
     execution: Execution = Execution()
     results: Results = Results()
     alerts: Annotated[Several[Receiver], BeforeValidator(_several)] = ()
     """Who is told when something happens."""
     rollout: Rollout = Rollout()
+    onceonly: OnceOnlySection = OnceOnlySection()
 
     @model_validator(mode="after")
     def _has_faults_where_it_has_tools(self) -> "ConfigFile":

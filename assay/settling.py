@@ -216,7 +216,7 @@ def _to_replay(
         if request.record_of is not None:
             raise InputError("--record-of is given without --replay", mend="add --replay tools")
         return None
-    check_can_replay(config, "--replay")
+    check_can_replay(config, "--replay", request.replay)
     if request.records and request.replay is ReplayMode.ALL:
         raise InputError("--record with --replay all: nothing new is said", mend="leave one out")
     name, _ = parse_ref(config.prompts.active)

@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from assay.canary.alarm import alert_of
+from assay.canary.governed import tell_governor
 from assay.canary.looking import Look, look, mark_told
 from assay.canary.page import canary_markdown
 from assay.config import load_config
@@ -30,9 +31,13 @@ def look_at_canary(config: str) -> Look:
     Raises:
         AssayError: It cannot be watched: the run fails and says why.
     """
-    found = look(load_config(Path(config), os.environ), who=whoami(), now=datetime.now(UTC))
-    for warning in found.warnings:
+    loaded = load_config(Path(config), os.environ)
+    found = look(loaded, who=whoami(), now=datetime.now(UTC))
+    governor = tell_governor(loaded, found, os.environ)
+    for warning in (*found.warnings, *governor.warnings):
         warn(warning)
+    for line in governor.lines:
+        get_run_logger().info("%s", line)
     for output in found.acted.outputs:
         get_run_logger().info("rollout.after_switch: %s", output)
     return found

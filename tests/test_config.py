@@ -126,8 +126,8 @@ PLUS = SAMPLE.count("\n") + 1
         pytest.param(
             SAMPLE + "fleet:\n",
             f"assay.yaml:{PLUS}: unknown key 'fleet'\n  mend: use one of: prompts, testing, "
-            "budgets, observability, agent, judge, gates, nightly, execution, results, alerts, "
-            "rollout",
+            "budgets, observability, agent, judge, gates, golden, nightly, execution, results, "
+            "alerts, rollout, onceonly",
             id="unknown section that is like no other",
         ),
         pytest.param(

@@ -68,6 +68,17 @@ def test_a_command_that_runs_nothing_imports_nothing_heavy(
     assert modules.isdisjoint(HEAVY)
 
 
+def test_status_reads_productions_logs_with_nothing_heavy(
+    workspace: Workspace, clean_environ: dict[str, str]
+) -> None:
+    """Our own run logs need no PyArrow; the look is as fast as the file is long."""
+    here = workspace()
+    imported(AT_WORK, here, clean_environ)
+    modules = imported(called("status"), here, clean_environ)
+    assert "sqlite3" in modules
+    assert modules.isdisjoint(HEAVY)
+
+
 def test_the_rollback_imports_none_of_what_may_be_broken(
     workspace: Workspace, clean_environ: dict[str, str]
 ) -> None:

@@ -104,7 +104,8 @@ def test_a_list_that_is_commented_out_is_empty() -> None:
             "  - kind: slack\n    url_env: X\n    on:\n      - canary\n      - rejects\n",
             "assay.yaml:7: alerts[0].on[1] must be 'reject', 'inconclusive', 'promote', "
             "'awaiting_approval', 'not_switched', 'switch', 'rollback', 'regression', 'drift', "
-            "'token_spike', 'canary', 'failed' or 'test', not the text 'rejects'",
+            "'token_spike', 'canary', 'spend_limit', 'action_limit', 'failed' or 'test', "
+            "not the text 'rejects'",
             id="on",
         ),
         pytest.param(

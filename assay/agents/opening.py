@@ -26,6 +26,7 @@ from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.protocol import Agent
 from assay.agents.proxy.proxied import Prices, open_proxied
+from assay.agents.proxy.recorded_agent import check_same_agent
 from assay.agents.python import open_python_agent
 from assay.agents.recorded_world import (
     check_same_world,
@@ -65,21 +66,26 @@ def open_agent(
         case BuiltinSection() as section:
             return _open_builtin(config, section, replay)
         case section:
-            return _open_foreign(config, section, code)
+            return _open_foreign(config, section, code, replay)
 
 
 @asynccontextmanager
-async def _open_foreign(config: Config, section: ForeignSection, code: str) -> AsyncIterator[Agent]:
+async def _open_foreign(
+    config: Config, section: ForeignSection, code: str, replay: OpenReplay | None
+) -> AsyncIterator[Agent]:
     """An agent that is not ours, behind the proxy where one is configured.
 
     Raises:
-        InputError: It cannot be had as configured, or a spend budget is set for a model whose
-            price is not known.
+        InputError: It cannot be had as configured, or is not the recorded one, or a spend budget
+            is set for a model whose price is not known.
     """
+    if replay is not None:
+        check_same_agent(config, replay)
     if section.proxy is not None:
         price = Prices.of_section(section, section.proxy).of(section.model)
         _refuse_unknown_spend(config, price)
-    async with open_proxied(config, section, partial(_open, config, section, code)) as agent:
+    open_it = partial(_open, config, section, code)
+    async with open_proxied(config, section, open_it, replays=replay is not None) as agent:
         yield agent
 
 

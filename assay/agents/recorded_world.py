@@ -89,9 +89,18 @@ def check_same_world(config: Config, toolbox: Toolbox, replay: OpenReplay) -> No
     then = ToolSchemas(_schema(tool) for tool in header.tools)
     changes = [] if then.hash == toolbox.tools_hash else [_tool_changes(then, toolbox.schemas)]
     if replay.mode is ReplayMode.ALL:
-        changes += _model_changes(config, header)
+        changes += model_changes(header.model_section, _model_section(config))
         if header.faults_hash != config.faults_hash:
             changes.append("testing.faults are others")
+    refuse_another_world(config, header, changes)
+
+
+def refuse_another_world(config: Config, header: RecordHeader, changes: Sequence[str]) -> None:
+    """Say what has changed since the record was made.
+
+    Raises:
+        InputError: Something has.
+    """
     if changes:
         raise InputError(
             f"the record of evaluation {header.evaluation_id} was made in another world: "
@@ -105,8 +114,8 @@ def _tool_changes(then: ToolSchemas, now: ToolSchemas) -> str:
     return in_short(tool_changes(then, now)) or "the tools are others"
 
 
-def _model_changes(config: Config, header: RecordHeader) -> Iterator[str]:
-    then, now = header.model_section, _model_section(config)
+def model_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What the configuration said of the model, and says now, where it is not the same."""
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) != now.get(key):
             yield f"agent.{key} was {then.get(key)} and is {now.get(key)}"

@@ -62,7 +62,7 @@ class RequestPrinter:
 def shown_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as JSON, without what may be secret; doing it again changes nothing."""
     return {
-        name: _hidden(value) if name in _HIDDEN_SETTINGS else json.loads(canonical(value))
+        name: hidden(value) if name in _HIDDEN_SETTINGS else json.loads(canonical(value))
         for name, value in settings.items()
     }
 
@@ -72,7 +72,8 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
-def _hidden(value: Any) -> str:
+def hidden(value: Any) -> str:
+    """Its hash; doing it again changes nothing."""
     if isinstance(value, str) and value.startswith("sha256:"):
         return value
     return "sha256:" + hashlib.sha256(canonical(value).encode()).hexdigest()[:12]

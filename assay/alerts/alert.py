@@ -37,6 +37,8 @@ _SEVERITY = {
     AlertKind.ROLLBACK: Severity.WARNING,
     AlertKind.DRIFT: Severity.WARNING,
     AlertKind.TOKEN_SPIKE: Severity.WARNING,
+    AlertKind.SPEND_LIMIT: Severity.WARNING,
+    AlertKind.ACTION_LIMIT: Severity.WARNING,
     AlertKind.FAILED: Severity.WARNING,
 }
 """All others only inform."""

@@ -3,7 +3,8 @@
 Everything that the watch compares with is fixed here, before the first canary run.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.canary.metrics import is_of
-from assay.canary.state import CanaryState, Outcome, canary_id, write_state
+from assay.canary.state import CanaryState, Outcome, canary_id, id_of_canary, write_state
 from assay.canary.steps import Step, steps_of
 from assay.canary.switching import (
     CanarySwitch,
@@ -25,6 +26,7 @@ from assay.canary.switching import (
 )
 from assay.config import Config
 from assay.errors import AssayError, InputError, NoVerdict
+from assay.governance.governor import CanaryFacts, governor_of
 from assay.history import CANARY_RAISE, CANARY_START, Cause, Entry, read_history
 from assay.pointers import NO_CANARY, Canary
 from assay.promotion import Evidence, check_still_about, pointers_of
@@ -99,6 +101,7 @@ def begin_canary(
             )
     ids = _prompt_ids(config, prompt)
     threshold = token_threshold(config, ids[config.prompts.active], before=cause.at)
+    governed = _govern(config, prompt, ids, cause)
     done = start_canary(
         config.path,
         Canary(prompt.ref, share),
@@ -108,7 +111,21 @@ def begin_canary(
     if done.changed and done.entry is not None:
         keep = _first_state(config, watched_since([done.entry]), threshold)
         done = replace(done, warnings=(*done.warnings, *keep))
-    return done
+    return replace(done, warnings=(*done.warnings, *governed))
+
+
+def _govern(
+    config: Config, prompt: PromptVersion, ids: Mapping[str, str], cause: Cause
+) -> tuple[str, ...]:
+    """Tell the governor before the first canary run; its warnings."""
+    facts = CanaryFacts(
+        canary_id=id_of_canary(prompt.ref, cause.at),
+        version=prompt.ref,
+        prompt_id=ids[prompt.ref],
+        baseline_prompt_id=ids[config.prompts.active],
+        reason=cause.reason,
+    )
+    return governor_of(config, os.environ).before_canary(facts).warnings
 
 
 def watched(config: Config, canary: Canary, *, who: str, now: datetime) -> Watched:

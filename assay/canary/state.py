@@ -129,7 +129,12 @@ class CanaryState(BaseModel):
 def canary_id(beginning: Entry) -> str:
     """`20261125-043628-support-v14`: when a canary began, and of what."""
     version = beginning.canary.after.version if beginning.canary else None
-    return f"{beginning.cause.at:%Y%m%d-%H%M%S}-{str(version).replace(':', '-')}"
+    return id_of_canary(str(version), beginning.cause.at)
+
+
+def id_of_canary(version: str, at: datetime) -> str:
+    """The id of a canary that begins then."""
+    return f"{at:%Y%m%d-%H%M%S}-{version.replace(':', '-')}"
 
 
 def read_state(results: Path, name: str) -> CanaryState | None:

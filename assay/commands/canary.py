@@ -103,15 +103,19 @@ def _look(path: Path) -> str:
 def _tell(config: Config, found: "Look") -> None:
     from assay.alerts.sending import send_alerts
     from assay.canary.alarm import alert_of
+    from assay.canary.governed import tell_governor
     from assay.canary.looking import mark_told
     from assay.canary.page import canary_page
 
-    for line in (*found.acted.outputs, *(f"warning: {each}" for each in found.warnings)):
+    governor = tell_governor(config, found, os.environ)
+    warnings = (f"warning: {each}" for each in (*found.warnings, *governor.warnings))
+    for line in (*found.acted.outputs, *warnings):
         print(line, file=sys.stderr)
     if found.state is None:
         print(found.reason)
         return
     Screen(highlight=False).print(canary_page(found.state))
+    print(*governor.lines, sep="\n", end="\n" if governor.lines else "")
     if found.incident is not None:
         print(f"what was seen: {found.incident}")
     if found.must_tell:

@@ -96,7 +96,11 @@ def _announce(plan: Plan, say: Screen) -> None:
     if agent.kind == "builtin" and agent.model == "scripted":
         say.print("model: scripted (a simulation that runs offline, with the real tools)")
     if plan.replay is not None:
-        answered = "everything is" if plan.is_rerun else "tools are"
+        answered = "tools are"
+        if plan.is_rerun:
+            answered = "everything is" if agent.kind == "builtin" else "the model is"
         say.print(f"{answered} answered by the record of evaluation {plan.replay.evaluation_id}")
+        if agent.kind != "builtin":
+            say.print("warning: the agent's own process runs, and so do its own tools")
     doing = "going on with evaluation" if plan.resumed else "evaluation"
     say.print(f"{doing} {plan.evaluation_id}")

@@ -55,8 +55,21 @@ def status(arguments: argparse.Namespace) -> int:
         print("\nlast evaluations")
         for folder in found[:SHOWN_EVALUATIONS]:
             print(f"  {_evaluation_line(folder)}")
+    _print_monitors(config)
     print(f"\n{server_line(path.absolute().parent)}")
     return 0
+
+
+def _print_monitors(config: Config) -> None:
+    """What production uses, where it is logged."""
+    from assay.monitors.looking import run_logs
+
+    if run_logs(config):
+        from assay.commands.monitoring import lines_for_status
+
+        print("\nproduction (UTC)")
+        for line in lines_for_status(config):
+            print(f"  {line}")
 
 
 def history(arguments: argparse.Namespace) -> int:

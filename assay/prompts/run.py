@@ -109,7 +109,9 @@ class Run:
         self._is_over = True
         latency_s = round(max(time.monotonic() - self._began, 0.0), 6)
         times = {"ended_at": _now(), "latency_s": latency_s}
-        self._log.append({"event": END, **self._columns, **times, **_columns(self._reported)})
+        self._log.append(
+            {"event": END, **self._columns, **times, **reported_columns(self._reported)}
+        )
 
     def __enter__(self) -> Self:
         return self.start()
@@ -127,7 +129,7 @@ class Run:
         self.end(stop_reason=stop, error=_words(error))
 
 
-def _columns(reported: Mapping[str, Any]) -> dict[str, Any]:
+def reported_columns(reported: Mapping[str, Any]) -> dict[str, Any]:
     """Every column, in one order and of one type; what is not known is None."""
     columns: dict[str, Any] = {name: _count(reported.get(name)) for name in COUNTS}
     by_tool = _by_tool(reported.get("tool_calls_by_tool"))

@@ -18,6 +18,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from assay.errors import InputError
+from assay.otlp.files import is_otlp, rows_of
 from assay.wording import one_line
 
 MAX_BYTES_OF_A_LINE = 64 * 2**20
@@ -56,8 +57,8 @@ def read_columns(
     """Read a run log.
 
     Args:
-        path: `.jsonl`, `.ndjson`, `.json`, `.csv`, `.parquet`, a folder of `.parquet`, or
-            the folder of an evaluation.
+        path: `.jsonl`, `.ndjson`, `.json` (also of OpenTelemetry's traces), `.csv`, `.parquet`,
+            a folder of `.parquet`, or the folder of an evaluation.
         wanted: Which columns to read.
         texts: Which columns of a CSV hold text, though they look like numbers (`1.10`).
         on_bad_line: Called with the number of a line of JSON or CSV that is no run (it may be
@@ -152,6 +153,8 @@ def _csv(path: Path, texts: Is, on_bad_line: OnBadLine | None) -> pa.Table:
 
 
 def _json(path: Path, wanted: Wanted, on_bad_line: OnBadLine | None) -> pa.Table:
+    if is_otlp(path):
+        return _table(rows_of(_otlp_requests(path, on_bad_line)), wanted)
     if path.suffix.lower() == ".json" and (whole := _list_of_runs(path)) is not None:
         return _table(_objects(enumerate(whole, start=1), path), wanted)
     options = pyarrow.json.ReadOptions(block_size=MAX_BYTES_OF_A_LINE)
@@ -165,6 +168,16 @@ def _json(path: Path, wanted: Wanted, on_bad_line: OnBadLine | None) -> pa.Table
         # knows the line.
         pass
     return _table(_objects(_values(path, on_bad_line), path, on_bad_line), wanted)
+
+
+def _otlp_requests(path: Path, on_bad_line: OnBadLine | None) -> Iterator[dict[str, Any]]:
+    """One a line, as a collector writes them, or the whole file."""
+    try:
+        whole = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        yield from _objects(_values(path, on_bad_line), path, on_bad_line)
+    else:
+        yield from _objects([(1, whole)], path, on_bad_line)
 
 
 def _is_safe_for_arrow(path: Path) -> bool:

@@ -178,6 +178,7 @@ class RecordedTape(Tape):
         self.worked_s = 0.0
         self.latency_s = None if run is None else run.latency_s
         self._run = run
+        self._left = list(self.exchanges)
         self._what = f"{key.prompt_id} on {key.golden_task_id}, repeat {key.repeat}"
 
     def answer(self, *, step: int, call: int | None, request: Request | None) -> Exchange:
@@ -186,11 +187,37 @@ class RecordedTape(Tape):
         if exchange is None:
             raise self._end(step)
         if changes := list(_changes(exchange.request or {}, request or {})):
-            words = one_line("; ".join(changes), max_chars=MAX_SHOWN_CHARS)
-            raise Unanswered(
-                StopReason.INFRA_ERROR, f"{ANOTHER_REQUEST} (step {step + 1} of the run): {words}"
-            )
+            raise _another(step, changes)
         return exchange
+
+    def find(self, request: Request) -> Exchange:
+        """The first recorded exchange with the same words that was not asked for yet."""
+        best: list[str] | None = None
+        for exchange in self._left:
+            changes = list(_changes(exchange.request or {}, request))
+            if not changes:
+                self._left.remove(exchange)
+                return exchange
+            if best is None or len(changes) < len(best):
+                best = changes
+        step = len(self.exchanges) - len(self._left)
+        raise self._end(step) if best is None else _another(step, best)
+
+    def record(self, exchange: Exchange) -> None:
+        """It is in the record."""
+
+    def start_anew(self) -> None:
+        """It is from the start, if it was recorded."""
+        if self._run is None or self._run.left_out_bytes is not None:
+            raise self._end(0)
+
+    @property
+    def timed_out(self) -> Unanswered | None:
+        """The clock is the recorded one."""
+        run = self._run
+        if run is None or self._left or run.stop_reason != StopReason.MAX_SECONDS:
+            return None
+        return Unanswered(StopReason.MAX_SECONDS, run.error)
 
     def is_past(self, step: int) -> bool:
         """All of it has been, and took its time then."""
@@ -207,6 +234,13 @@ class RecordedTape(Tape):
             return Unanswered(StopReason(self._run.stop_reason), self._run.error)
         words = f"{NOT_RECORDED}: step {step + 1} of {self._what}"
         return Unanswered(StopReason.INFRA_ERROR, words)
+
+
+def _another(step: int, changes: Sequence[str]) -> Unanswered:
+    words = one_line("; ".join(changes), max_chars=MAX_SHOWN_CHARS)
+    return Unanswered(
+        StopReason.INFRA_ERROR, f"{ANOTHER_REQUEST} (step {step + 1} of the run): {words}"
+    )
 
 
 def _changes(then: Request, now: Request) -> Iterator[str]:

@@ -98,6 +98,30 @@ class Tape:
         del request  # for tapes that a record answers on
         return self._places.get((step, call))
 
+    def find(self, request: Request) -> Exchange | None:
+        """The same where requests have no steps, being made side by side; ask once for each.
+
+        Raises:
+            Unanswered: It must not be made.
+        """
+        del request  # for tapes that a record answers on
+        return None
+
+    def start_anew(self) -> None:
+        """Forget the interrupted attempt: for an agent that makes its runs from the start.
+
+        Raises:
+            Unanswered: The run must not be made.
+        """
+        self.exchanges.clear()
+        self._places.clear()
+        self.worked_s = 0.0
+
+    @property
+    def timed_out(self) -> Unanswered | None:
+        """That the run was out of time when it was recorded, and has come as far again."""
+        return None
+
     def is_past(self, step: int) -> bool:
         """Whether the interrupted attempt had come further than this step."""
         return any(each > step for each, _ in self._places)

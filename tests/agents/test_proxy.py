@@ -10,10 +10,8 @@ import aiohttp
 import pytest
 
 from assay.agents.protocol import AgentResult
-from assay.agents.proxy.answers import Answered
 from assay.agents.proxy.environment import agents_environment
 from assay.agents.proxy.openai_chat import OpenAIChat
-from assay.agents.proxy.responder import Asked
 from assay.backoff import Backoff
 from assay.models import retries
 from assay.models.limiter import Limits, limiter_of
@@ -519,23 +517,6 @@ async def test_a_price_that_is_not_known_stops_a_run_with_a_spend_limit(shop: Sh
     assert (limited.stop_reason, shop.provider.asked) == ("max_spend", [])
     free = await shop.run(times(1, model="nobody-knows"))
     assert (free.total_tokens, free.spend_usd) == (120, None)
-
-
-async def test_every_exchange_is_told_in_whole(shop: Shop, told: Told) -> None:
-    """What record and replay need: the request as it was sent, the answer put together."""
-    told.turns = [Turn(text="two days", calls=TWO_CALLS)]
-    kept: list[tuple[Asked, Answered]] = []
-    await shop.run(times(2, stream=True), on_exchange=lambda *both: kept.append(both))
-    (first, answered), (second, _) = kept
-    assert (first.step, second.step, first.path) == (0, 1, "/chat/completions")
-    assert first.body == shop.provider.asked[0].body
-    (choice,) = answered.message["choices"]
-    assert choice["message"]["content"] == "two days "
-    assert [call["function"]["name"] for call in choice["message"]["tool_calls"]] == [
-        "kb.search", "kb_read",
-    ]  # fmt: skip
-    assert answered.content.endswith(b"data: [DONE]\n\n")
-    assert KEY not in repr(kept)
 
 
 async def test_what_is_no_generation_is_no_failure_of_the_run(shop: Shop) -> None:

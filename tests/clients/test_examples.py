@@ -17,7 +17,7 @@ JS_README = ROOT / "clients" / "js" / "README.md"
 
 
 def example(page: Path, language: str) -> str:
-    (found,) = re.findall(
+    found, *_ = re.findall(
         rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE
     )
     return str(found)

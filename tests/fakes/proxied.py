@@ -9,10 +9,9 @@ from typing import Any
 import aiohttp
 
 from assay.agents.protocol import Agent, AgentResult, Order
-from assay.agents.proxy.answers import OnExchange
 from assay.agents.proxy.proxied import open_proxied
-from assay.agents.proxy.responder import Responder
 from assay.config import Config
+from assay.store.journal import Journal
 from assay.store.tape import Tape
 from tests.fakes.provider import Provider
 from tests.fakes.workshop import Bench, Workshop
@@ -97,8 +96,7 @@ class Shop:
         self,
         does: Does,
         *,
-        on_exchange: OnExchange | None = None,
-        responder: Responder | None = None,
+        replays: bool = False,
         **rest: Any,
     ) -> AsyncIterator[Bench]:
         config = self.config(**rest)
@@ -112,15 +110,16 @@ class Shop:
             config,
             config.agent,
             agent,
-            environ={"TEAM_KEY": KEY},
-            on_exchange=on_exchange,
-            responder=responder,
+            environ={} if replays else {"TEAM_KEY": KEY},
+            replays=replays,
         ) as opened:
             yield Bench(opened, self.workshop.folder)
 
-    async def run(self, does: Does, **rest: Any) -> AgentResult:
+    async def run(
+        self, does: Does, *, tape: Callable[[Journal], Tape] | None = None, **rest: Any
+    ) -> AgentResult:
         async with self.opened(does, **rest) as bench:
-            return await bench.run()
+            return await bench.run(tape=tape)
 
     def config(self, **rest: Any) -> Config:
         keys = dict(self.keys)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,13 @@ class Bench:
         self._folder = folder
         self._runs = 0
 
-    async def run(self, said: Any = "hello", **metadata: Any) -> AgentResult:
+    async def run(
+        self,
+        said: Any = "hello",
+        *,
+        tape: Callable[[Journal], Tape] | None = None,
+        **metadata: Any,
+    ) -> AgentResult:
         """One run, under an id of its own."""
         self._runs += 1
         key = RunKey(
@@ -100,4 +106,5 @@ class Bench:
             metadata=metadata,
         )
         with Journal(self._folder / "tapes.jsonl") as journal:
-            return await self.agent.run(order, tape=Tape(key.run_id, (), journal))
+            its_tape = Tape(key.run_id, (), journal) if tape is None else tape(journal)
+            return await self.agent.run(order, tape=its_tape)

@@ -1,15 +1,13 @@
 """An answer on its way back: how it is read within bounds, and what an error looks like."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 from pydantic_ai.exceptions import ModelHTTPError
 
-from assay.agents.proxy.dialect import Dialect, Json
-from assay.agents.proxy.responder import Answer, Asked
+from assay.agents.proxy.dialect import Dialect
+from assay.agents.proxy.responder import Answer
 from assay.hostile import Undecided, parsed_json
 from assay.wording import cut, one_line
 
@@ -17,22 +15,6 @@ MAX_QUOTED_CHARS = 300
 NOT_AGAIN = {"x-should-retry": "false"}
 """Official clients then make no attempt of their own: one layer of retries is enough."""
 _TELLING_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What came back for one request, for whoever keeps it."""
-
-    status: int
-    content_type: str
-    content: bytes = field(repr=False)
-    """As it came, streams with their events."""
-    message: Json = field(repr=False)
-    """The whole answer, streams put together again."""
-
-
-OnExchange = Callable[[Asked, Answered], None]
-"""Told of every answer that is counted."""
 
 
 class TooLong(Exception):

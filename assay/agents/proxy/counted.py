@@ -10,9 +10,11 @@ from pydantic_ai.usage import RequestUsage
 from assay.agents.answer import MAX_NAME_CHARS, MAX_TRACED_CALLS
 from assay.agents.protocol import REQUESTED, ToolCall
 from assay.agents.proxy.dialect import Reply
+from assay.agents.proxy.taped import TapedRun
 from assay.budgets import Meter, RequestUse, Stopwatch
 from assay.models.prices import Price
 from assay.records import StopReason
+from assay.store.tape import Unanswered
 
 MAX_TRACED_ARGUMENTS = 10_000
 MAX_TOOLS = 1_000
@@ -32,8 +34,6 @@ class Spent(Exception):
 class Place:
     """One request that may be sent on."""
 
-    step: int | None = None
-    """Number within its run; None for a request that is not counted."""
     most_output: int | None = None
     """Tokens that its answer may have; None for any number."""
     reserved: int | None = None
@@ -48,7 +48,6 @@ NO_PLACE = Place()
 class CountedRun:
     """Counts one run's requests as they are answered."""
 
-    run_id: str
     prompt: str
     """The system prompt under test."""
     injects: bool
@@ -56,6 +55,10 @@ class CountedRun:
     meter: Meter
     watch: Stopwatch
     price_of: Callable[[str], Price]
+    taped: TapedRun | None = None
+    """Where its exchanges are kept, or come from; None where nobody keeps a record."""
+    missing: Unanswered | None = None
+    """What a replayed record did not hold, and how that ends the run."""
     stop: StopReason | None = None
     """The budget that was used up first."""
     seen: int = 0
@@ -65,7 +68,6 @@ class CountedRun:
     """How the last request failed, if that was the provider's doing."""
     failures: int = 0
     calls: list[ToolCall] = field(default_factory=list)
-    _begun: int = 0
     _open: set[Place] = field(default_factory=set)
     _one_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -84,7 +86,6 @@ class CountedRun:
         while (place := self._room(model, wanted, least)) is None:
             await self._one_ended.wait()
         self._open.add(place)
-        self._begun += 1
         try:
             yield place
         finally:
@@ -105,14 +106,14 @@ class CountedRun:
         if n_open and budgets.max_spend_usd is not None:
             return None
         if (left := self.meter.output_tokens_left()) is None:
-            return Place(self._begun)
+            return Place()
         left -= sum(place.reserved or 0 for place in self._open)
         if left < least and not n_open:
             self.stop = self._scarce()
             raise Spent(self.stop)
         if left < least:
             return None
-        return Place(self._begun, left, left if wanted is None else min(left, wanted))
+        return Place(left, left if wanted is None else min(left, wanted))
 
     def _scarce(self) -> StopReason:
         """What too little is left of, where the meter still sees some."""

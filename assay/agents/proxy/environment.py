@@ -13,15 +13,17 @@ PLACEHOLDER_KEY = "sk-assay-proxy"
 _NO_PROXY = ("NO_PROXY", "no_proxy")
 
 
-def real_key(section: ProxySection, environ: Mapping[str, str], *, path: Path) -> str:
-    """The provider's key; a server of one's own may need none.
+def real_key(
+    section: ProxySection, environ: Mapping[str, str], *, path: Path, replays: bool = False
+) -> str:
+    """The provider's key; a server of one's own may need none, and a replay needs none.
 
     Raises:
         InputError: It is needed and not set, or cannot be sent.
     """
     variable = section.key_variable
     key = environ.get(variable, "").strip()
-    is_needed = section.api_key_env is not None or section.base_url is None
+    is_needed = not replays and (section.api_key_env is not None or section.base_url is None)
     if (is_needed and not key) or not key.isprintable():
         problem = "is not set" if not key else "cannot be a header"
         raise InputError(

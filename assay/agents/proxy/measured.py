@@ -24,7 +24,8 @@ def measured(said: AgentResult, run: CountedRun) -> AgentResult:
     """The run's result with the proxy's count in the place of the agent's own.
 
     A budget that the proxy saw used up is why the run ended, whatever the agent says. A run
-    whose last request failed, or that failed after one did, is nobody's but the provider's.
+    whose last request failed, or that failed after one did, is nobody's but the provider's. One
+    that asked for what a replayed record does not hold ends with that.
     """
     figures = _figures(run) if run.seen else dict.fromkeys(_FIGURES)
     notes = [_difference(said, figures)] if run.seen else [NOT_SEEN]
@@ -32,6 +33,7 @@ def measured(said: AgentResult, run: CountedRun) -> AgentResult:
     return replace(
         said,
         **figures,
+        output=None if run.missing else said.output,
         tool_calls_by_tool=dict(run.meter.by_tool),
         calls=tuple(run.calls),
         stop_reason=stop_reason,
@@ -63,6 +65,8 @@ def _figures(run: CountedRun) -> dict[str, Any]:
 
 
 def _ending(said: AgentResult, run: CountedRun) -> tuple[str, str | None]:
+    if run.missing is not None:
+        return run.missing.stop_reason, run.missing.words
     if run.stop is not None:
         return run.stop, said.error
     if not run.seen:

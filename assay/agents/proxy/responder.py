@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import aiohttp
 from yarl import URL
 
-from assay.agents.proxy.dialect import Json
 from assay.models.endpoint import CONNECT_TIMEOUT_S, proxy_for, without_secret
 from assay.proxy_section import ProxySection
 
@@ -33,16 +32,11 @@ _NOT_SENT_BACK = _HOP_BY_HOP | {
 class Asked:
     """One request of the agent's, as it is sent on."""
 
-    run_id: str
-    step: int | None
-    """Number of the request within its run, from 0; None for one that generates nothing."""
     method: str
     path: str
     """Below the provider's base address, with its query: `/chat/completions`."""
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
-    body: Json | None = field(default=None, repr=False)
-    """What `content` is in JSON, for a request that generates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +46,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
+    attempts: int = 1
+    """Requests that it took when it was recorded."""
 
 
 class Responder(Protocol):
@@ -69,6 +65,25 @@ class Responder(Protocol):
 
     def safe(self, text: bytes) -> bytes:
         """A text without the secrets that it may repeat."""
+
+
+class Nobody:
+    """Holds the provider's place where a record answers.
+
+    Args:
+        section: Says who the provider is.
+    """
+
+    def __init__(self, section: ProxySection) -> None:
+        self.host = URL(base_url_of(section)).host or ""
+
+    def answer(self, asked: Asked) -> NoReturn:
+        """What is not in the record is asked of nobody."""
+        raise RuntimeError(f"a replay asks nobody: {asked.path}")
+
+    def safe(self, text: bytes) -> bytes:
+        """There is no key."""
+        return text
 
 
 class Provider:

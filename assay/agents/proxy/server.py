@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from assay.agents.proxy.answers import OnExchange, error_response, parsed
+from assay.agents.proxy.answers import error_response, parsed
 from assay.agents.proxy.anthropic_messages import AnthropicMessages
 from assay.agents.proxy.counted import CountedRun, Spent
 from assay.agents.proxy.dialect import Dialect, Json
@@ -65,7 +65,6 @@ class Proxy:
         responder: Who answers.
         max_attempts: Requests for one answer, counting the first.
         upstream_of: How the provider is to be asked for a model.
-        on_exchange: Told of every answer that is counted.
     """
 
     def __init__(
@@ -75,11 +74,9 @@ class Proxy:
         responder: Responder,
         max_attempts: int,
         upstream_of: Callable[[str], Upstream],
-        on_exchange: OnExchange | None = None,
     ) -> None:
         self._section, self._responder = section, responder
         self._max_attempts, self._upstream_of = max_attempts, upstream_of
-        self._on_exchange = on_exchange
         self._runs: dict[str, OpenRun] = {}
         self._hosts: frozenset[str] = frozenset()
         self._origin = ""
@@ -168,7 +165,7 @@ class Proxy:
         body = parsed(content)
         if body is None and dialect is not UNREAD:
             return self._no(HTTPStatus.BAD_REQUEST, "the body is no JSON object")
-        sent_on = partial(_asked, run.counted.run_id, request, path, content)
+        sent_on = partial(_asked, request, path, content if dialect is UNREAD else None)
         exchange = Exchange(
             run=run.counted,
             responder=self._responder,
@@ -179,7 +176,6 @@ class Proxy:
             counts=counts,
             max_attempts=self._max_attempts,
             upstream_of=self._upstream_of,
-            on_exchange=self._on_exchange,
         )
         try:
             return await exchange.pass_on()
@@ -207,18 +203,12 @@ def _unheard() -> logging.Logger:
     return logger
 
 
-def _asked(
-    run_id: str, request: web.Request, path: str, content: bytes, step: int | None, body: Json
-) -> Asked:
-    """The request as it is sent on."""
+def _asked(request: web.Request, path: str, content: bytes | None, body: Json) -> Asked:
+    """The request as it is sent on: its content, or the body that may have been changed."""
     query = request.rel_url.raw_query_string
-    is_read = path.removeprefix("/v1") in _DIALECTS and step is not None
     return Asked(
-        run_id=run_id,
-        step=step,
         method=request.method,
         path=f"{path}?{query}" if query else path,
         headers=request.headers,
-        content=json.dumps(body).encode() if is_read else content,
-        body=body if is_read else None,
+        content=json.dumps(body).encode() if content is None else content,
     )

@@ -129,25 +129,39 @@ class End:
 
 def judged(runs: Runs, *, alpha: float, at_zero: bool) -> End:
     """The first canary run at which one of the two is sure; an alarm comes first."""
-    metrics, is_canary = runs
-    n = int(is_canary.sum())
-    alarms, open_at = [], np.ones(n, dtype=bool)
-    open_at[STEP_RUNS - 1 :] = False
-    for name, values in metrics.items():
-        is_ratio = name in RATIOS
-        lower = log_ratio_of_means if is_ratio else difference_of_means
-        upper = upper_log_ratio if is_ratio else upper_difference_of_shares
-        margin = math.log1p(MARGINS[name]) if is_ratio else MARGINS[name]
-        limits = lower(values, is_canary, alpha=alpha / len(MARGINS))
-        alarms.append(limits.first_above(0.0 if at_zero else margin))
-        with np.errstate(invalid="ignore"):
-            open_at |= ~(upper(values, is_canary, alpha=PROMOTE_ALPHA) < margin)
-    shown = np.flatnonzero(~open_at)
-    alarm = min((each for each in alarms if each), default=None)
-    passed = int(shown[0]) + 1 if shown.size else None
+    alarm, passed = alarm_in(runs, alpha=alpha, at_zero=at_zero), passed_in(runs)
     if alarm is not None and (passed is None or alarm <= passed):
         return End(alarm=alarm)
     return End(passed=passed)
+
+
+def alarm_in(runs: Runs, *, alpha: float, at_zero: bool) -> int | None:
+    """Canary runs until some metric is surely above its margin."""
+    metrics, is_canary = runs
+    alarms = []
+    for name, values in metrics.items():
+        lower = log_ratio_of_means if name in RATIOS else difference_of_means
+        limits = lower(values, is_canary, alpha=alpha / len(MARGINS))
+        alarms.append(limits.first_above(0.0 if at_zero else margin_of(name)))
+    return min((each for each in alarms if each), default=None)
+
+
+def passed_in(runs: Runs) -> int | None:
+    """Canary runs until all metrics are surely below their margins."""
+    metrics, is_canary = runs
+    is_open = np.ones(int(is_canary.sum()), dtype=bool)
+    is_open[STEP_RUNS - 1 :] = False
+    for name, values in metrics.items():
+        upper = upper_log_ratio if name in RATIOS else upper_difference_of_shares
+        with np.errstate(invalid="ignore"):
+            is_open |= ~(upper(values, is_canary, alpha=PROMOTE_ALPHA) < margin_of(name))
+    shown = np.flatnonzero(~is_open)
+    return int(shown[0]) + 1 if shown.size else None
+
+
+def margin_of(name: str) -> float:
+    """On the scale of the limits."""
+    return math.log1p(MARGINS[name]) if name in RATIOS else MARGINS[name]
 
 
 def joined(parts: Sequence[Runs]) -> Runs:
@@ -204,13 +218,13 @@ def whole_canary(seed: int, *, world: World, at_zero: bool, drifts: bool) -> Can
         if end.words != "passed":
             break
     whole = joined(kept)
-    pooled = judged(whole, alpha=ALPHA, at_zero=at_zero)
+    pooled = alarm_in(whole, alpha=ALPHA, at_zero=at_zero)
     return Canary(
         end="promoted" if end.words == "passed" else end.words,
         first_step=ends[0].words,
         canary_runs=int(whole[1].sum()),
         requests=whole[1].size,
-        pooled="alarm" if pooled.alarm else "no alarm",
+        pooled="alarm" if pooled else "no alarm",
     )
 
 

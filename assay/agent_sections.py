@@ -28,7 +28,8 @@ _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password", re.IGNOREC
 
 
 def _checked_entrypoint(entrypoint: str) -> str:
-    if not _ENTRYPOINT.fullmatch(entrypoint):
+    is_file = entrypoint.partition(":")[0].endswith(".py")
+    if is_file or not _ENTRYPOINT.fullmatch(entrypoint):
         raise refusal(
             "is not package.module:function",
             mend="write one such as support.agent:run, without .py",

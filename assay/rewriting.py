@@ -117,7 +117,7 @@ def check_not_frozen(file: PointerFile) -> None:
     if parse_settings(file.raw, file.path).frozen:
         raise NoVerdict(
             f"{file.path}: rollout.frozen is true: nothing is promoted until it is false",
-            mend="find out who froze it and why, then: assay unfreeze --reason TEXT",
+            mend="assay history says who froze it; assay unfreeze --reason WHY, and try again",
         )
 
 

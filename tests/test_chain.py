@@ -210,6 +210,15 @@ def test_lines_that_were_cut_off_show_by_a_head_that_was_kept(
     assert json.loads(capsys.readouterr().out)["is_intact"] is False
 
 
+def test_a_head_that_was_shortened_is_no_alarm(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody copied it from a ticket, with three dots at its end."""
+    promote(config, "v14")
+    assert verified(config, "--head", "c5a242c4...") == 2
+    assert "64 digits" in capsys.readouterr().err
+
+
 def git(folder: Path, *arguments: str) -> int:
     who = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
     ran = subprocess.run(["git", *who, *arguments], cwd=folder, check=False, capture_output=True)

@@ -423,6 +423,7 @@ AGENT = SAMPLE + "agent:\n"
         ),
         ("  entrypoint: a:b\n", "unknown key 'entrypoint'\n"),
         ("  kind: python\n  entrypoint: agent.py\n", "agent.entrypoint is not package.module:fun"),
+        ("  kind: python\n  entrypoint: agent.py:run\n", "such as support.agent:run, without .py"),
         ("  kind: command\n  command: []\n", "agent.command must not be empty"),
         ("  kind: command\n  command: 'a \"b'\n", "agent.command is no command: No closing"),
         (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
+from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -215,6 +216,8 @@ class _Run:
             )
             kept = _RESPONSE.dump_json(response)  # half characters cannot be written
         except Exception as error:  # the outside world's failure is data
+            if not isinstance(error, ModelAPIError) and not is_infrastructure(error):
+                self.meter.count_request(RequestUse())  # answered, at a cost that nobody knows
             raise ModelFailed(error) from error
         self.attempts = max(self.attempts, attempts)
         self.conversation_tokens = response.usage.total_tokens

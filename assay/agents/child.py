@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import secrets
 import signal
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,23 +15,31 @@ MAX_TAIL_BYTES = 1_800
 LAST_WORDS_S = 1.0
 """For output that is still on its way; a child left behind may hold the pipe for ever."""
 _CHECK_S = 0.25
+_MARK = "ASSAY_CHILD"
+"""A variable that a process hands on to all that it starts, however far from it they end up."""
 
 
 class Child:
     """One process under way. `kill` it in the end, whatever has become of it.
 
     Args:
-        process: With its three pipes.
+        process: With its three pipes, just started.
         transport: What holds them.
+        mark: What it has in its environment, and no other child.
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, transport: asyncio.SubprocessTransport
+        self,
+        process: asyncio.subprocess.Process,
+        transport: asyncio.SubprocessTransport,
+        *,
+        mark: str,
     ) -> None:
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise ValueError("the process has no pipes")
         self.stdin, self.stdout = process.stdin, process.stdout
         self._process, self._transport = process, transport
+        self._mark, self._started_s = mark, time.time()
         self._tail = bytearray()
         self._printing = asyncio.create_task(self._keep_tail(process.stderr))
 
@@ -57,6 +67,9 @@ class Child:
                 each.kill()
         self.kill_group()
         await self.exited()
+        for each in self._left_behind():
+            with suppress(psutil.Error):
+                each.kill()
         await asyncio.wait({self._printing}, timeout=LAST_WORDS_S)
         self._printing.cancel()
         self._transport.close()
@@ -79,6 +92,15 @@ class Child:
             if self._process.returncode is None:
                 return psutil.Process(self._process.pid).children(recursive=True)
         return []
+
+    def _left_behind(self) -> Iterator[psutil.Process]:
+        """What is in a session of its own and lost its parent before we looked."""
+        for each in psutil.process_iter():
+            with suppress(psutil.Error):
+                # Few are as young; the clock that their age is told by is a coarse one.
+                is_young = each.create_time() >= self._started_s - 2
+                if is_young and each.environ().get(_MARK) == self._mark:
+                    yield each
 
     async def _keep_tail(self, pipe: asyncio.StreamReader) -> None:
         while chunk := await pipe.read(65_536):
@@ -105,19 +127,20 @@ async def spawn(
         OSError: It cannot be started.
     """
     loop = asyncio.get_running_loop()
+    mark = secrets.token_hex(8)
     # As asyncio.create_subprocess_exec, which keeps the transport to itself: a pipe that a
     # stray process holds must be closed all the same.
     transport, protocol = await loop.subprocess_exec(
         lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=max_line_bytes, loop=loop),
         *command,
         cwd=folder,
-        env=environ,
+        env={**(os.environ if environ is None else environ), _MARK: mark},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,  # to be killed with its children; and Ctrl-C is ours to handle
     )
-    return Child(asyncio.subprocess.Process(transport, protocol, loop), transport)
+    return Child(asyncio.subprocess.Process(transport, protocol, loop), transport, mark=mark)
 
 
 def not_started(refused: OSError) -> str:

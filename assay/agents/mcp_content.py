@@ -1,19 +1,16 @@
 """What an MCP tool's answer is to a model."""
 
-import json
 from typing import Any
 
 from mcp_types import CallToolResult, EmbeddedResource, ResourceLink, TextContent
 from pydantic_ai.exceptions import ToolFailed
-
-MAX_RESULT_CHARS = 1_000_000
 
 
 def content_of(result: CallToolResult) -> Any:
     """What a call gave, for the model: its data where there is some, else its texts.
 
     Raises:
-        ToolFailed: The tool says that it failed, or says too much.
+        ToolFailed: The tool says that it failed.
     """
     texts = "\n".join(map(_text, result.content))
     if result.is_error:
@@ -21,8 +18,6 @@ def content_of(result: CallToolResult) -> Any:
     content = texts if result.structured_content is None else result.structured_content
     if isinstance(content, dict) and content.keys() == {"result"}:
         content = content["result"]  # how plain values are wrapped
-    if (size := len(json.dumps(content))) > MAX_RESULT_CHARS:
-        raise ToolFailed(f"The answer has {size:,} characters; {MAX_RESULT_CHARS:,} are taken.")
     return content
 
 

@@ -216,10 +216,12 @@ def _refuse_unknown_spend(config: Config, price: Price) -> None:
     for key, limit in limits.items():
         if limit is not None and not price.is_known:
             instead = key.replace("spend_usd", "tokens")
+            is_ours = isinstance(config.agent, BuiltinSection)
+            which = "" if is_ours else "name the model that it asks in agent.model, "
             raise InputError(
                 f"{key} is set, but no price is known for {config.agent.model!r}",
                 path=config.path,
-                mend=f"give its prices in agent.prices, or use {instead}",
+                mend=f"{which}give its prices in agent.prices, or use {instead}",
             )
 
 

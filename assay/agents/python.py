@@ -53,7 +53,7 @@ async def open_python_agent(
         raise InputError(
             f"agent.entrypoint {section.entrypoint}: {why}",
             path=config.path,
-            mend="see docs/agents.md for what the function is given and what it returns",
+            mend="see docs/agents.md for where it is looked for and what it is given",
         ) from None
     cores = os.cpu_count() or 1
     size = section.processes or (cores if is_async else WAITING_PER_CORE * cores)

@@ -256,7 +256,7 @@ def _words(error: BaseException) -> str:
     frames = [
         each
         for each in traceback.extract_tb(error.__traceback__)
-        if each.filename != __file__ and "<frozen" not in each.filename
+        if each.filename not in (__file__, importlib.__file__) and "<frozen" not in each.filename
     ]
     where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119
     return words[:MAX_ERROR_CHARS] + where

@@ -28,6 +28,8 @@ from assay.tool_schemas import ToolSchema, ToolSchemas
 from assay.wire_names import wire_names
 
 MAX_ERROR_CHARS = 500
+MAX_RESULT_BYTES = 1_000_000
+"""Of one call, as JSON; no model reads more, and what is kept of a run would grow with it."""
 MAX_NAME_CHARS = 64
 """What is kept of a tool's name that a model made up."""
 
@@ -116,7 +118,9 @@ async def _result(tool: Tool[Any], arguments: dict[str, Any], context: RunContex
         if inspect.isawaitable(checked):
             await checked
     result = await tool.function_schema.call(arguments, context)
-    to_json(result)  # what cannot be written can be neither kept nor sent
+    size = len(to_json(result))  # what cannot be written can be neither kept nor sent
+    if size > MAX_RESULT_BYTES:
+        raise ToolFailed(f"The answer has {size:,} bytes; {MAX_RESULT_BYTES:,} are taken.")
     return result
 
 

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from assay.live import read_pointers
 from assay.recording import append_entries, settle
 from assay.rewriting import entry_of, only_writer
 
+HEAD = re.compile("[0-9a-fA-F]{64}")
 SHOWN_FINDINGS = 20
 MEND_TAMPERED = "compare it with what was committed: git log -p -- {name}"
 MEND_MERGED = 'look at the lines, then accept them: assay history merge --reason "..."'
@@ -33,6 +35,9 @@ def history(arguments: argparse.Namespace) -> int:
         raise InputError("--at is a question of its own", mend="assay history --at TIME")
     if arguments.head is not None and arguments.action != "verify":
         raise InputError("--head goes with verify", mend="assay history verify --head HASH")
+    if arguments.head is not None and not HEAD.fullmatch(arguments.head.strip()):
+        # Not exit code 3: a head that was shortened in a ticket is no alarm.
+        raise InputError("--head is no whole hash", mend="give all of its 64 digits")
     if arguments.action == "verify":
         return _verify(arguments)
     if arguments.action == "merge":

@@ -5,12 +5,15 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from assay.config import Config, load_config
 from assay.errors import AssayError, CannotEvaluate, InputError
+from assay.models.prices import PriceTable
+from assay.models.span_prices import price_span
 from assay.otlp.gathering import Bounds, Gathering
 from assay.otlp.listening import Listener
 from assay.prompt_lock import LOCK_NAME, read_lock
@@ -28,7 +31,8 @@ def listen(arguments: argparse.Namespace) -> int:
     bounds = _bounds(config, arguments.settle, arguments.unfinished_after)
     log = RunLog(config.folder / arguments.into, on_error=lambda error: _say(f"warning: {error}"))
     resolve = Locked(config.folder / config.prompts.directory)
-    gathering = Gathering(resolve=resolve, bounds=bounds)
+    price = partial(price_span, table=_prices(config))
+    gathering = Gathering(resolve=resolve, bounds=bounds, price=price)
     return asyncio.run(_serve(gathering, log, token, arguments.host, arguments.port))
 
 
@@ -62,9 +66,10 @@ async def _serve(gathering: Gathering, log: RunLog, token: str | None, host: str
         site = web.TCPSite(runner, host, port)
         try:
             await site.start()
-        except OSError as refused:
+        except (OSError, OverflowError) as refused:
+            why = getattr(refused, "strerror", None) or refused
             raise CannotEvaluate(
-                f"cannot listen on {host}:{port}: {refused.strerror}", mend="give another --port"
+                f"cannot listen on {host}:{port}: {why}", mend="give another --port"
             ) from None
         address = runner.addresses[0]
         print(f"listening on http://{address[0]}:{address[1]}/v1/traces", flush=True)
@@ -108,6 +113,11 @@ def _bounds(config: Config, settle_s: float, unfinished_s: float | None) -> Boun
             mend="the first is 0 or more, and not above the second",
         )
     return Bounds(settle_s=settle_s, unfinished_s=unfinished_s)
+
+
+def _prices(config: Config) -> PriceTable:
+    """The configuration's own prices, where its agent has any, over the shipped ones."""
+    return PriceTable(getattr(config.agent, "prices", {}))
 
 
 def _say(text: str) -> None:

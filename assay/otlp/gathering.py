@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from assay.otlp.runs import OtlpRun, Resolve, runs_of
+from assay.otlp.runs import OtlpRun, Price, Resolve, no_price, runs_of
 from assay.otlp.span import Span
 from assay.otlp.tree import is_whole
 
@@ -47,12 +47,13 @@ class Gathering:
     Args:
         resolve: Finds the prompt_id of a name and version.
         bounds: How much is kept.
+        price: Of a request, where no span says the spend.
     """
 
-    def __init__(self, *, resolve: Resolve, bounds: Bounds) -> None:
+    def __init__(self, *, resolve: Resolve, bounds: Bounds, price: Price = no_price) -> None:
         self.counts: Counter[str] = Counter()
         """What came, in words, and how often."""
-        self._resolve, self._bounds = resolve, bounds
+        self._resolve, self._bounds, self._price = resolve, bounds, price
         self._traces: OrderedDict[str, _Trace] = OrderedDict()  # the quietest first
         self._n_spans = 0
         self._written: OrderedDict[str, set[str]] = OrderedDict()
@@ -139,7 +140,7 @@ class Gathering:
         is_again = any(ids is not None for ids in before)
         runs = [
             run
-            for run in runs_of(spans, resolve=self._resolve)
+            for run in runs_of(spans, resolve=self._resolve, price=self._price)
             if run.run_id not in written
             and not (is_again and run.has_no_agent)
             and written.isdisjoint(group)  # written without its agent: as a whole trace

@@ -21,6 +21,8 @@ CALLS = frozenset({"tool_calls", "tool_call", "tool_use", "function_call"})
 """A model that ends its answer so wants a tool to be called."""
 Resolve = Callable[[str], str | None]
 """`support:v13` -> its prompt_id, if it is known."""
+Price = Callable[[Span], float | None]
+"""US dollars of a request to a model, if they are known."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,7 +43,11 @@ class OtlpRun:
         return bool(self.columns["stop_reason"] == UNFINISHED)
 
 
-def runs_of(spans: Iterable[Span], *, resolve: Resolve) -> list[OtlpRun]:
+def no_price(_span: Span) -> None:
+    """For runs whose spend is what their spans say."""
+
+
+def runs_of(spans: Iterable[Span], *, resolve: Resolve, price: Price = no_price) -> list[OtlpRun]:
     """The runs in spans that belong together: those of a trace, or of one conversation.
 
     The same for every order of the spans, and however often one comes.
@@ -49,17 +55,18 @@ def runs_of(spans: Iterable[Span], *, resolve: Resolve) -> list[OtlpRun]:
     Args:
         spans: Any.
         resolve: Finds the prompt_id of a name and version.
+        price: Of a request, where no span says the spend.
     """
     groups = groups_of(in_order(spans))
     told = (group for group in groups if group.agent or any(_says(span) for span in group.spans))
-    return [_run(group, resolve) for group in told]
+    return [_run(group, resolve, price) for group in told]
 
 
 def _says(span: Span) -> bool:
     return span.is_inference or span.is_tool
 
 
-def _run(group: SpanGroup, resolve: Resolve) -> OtlpRun:
+def _run(group: SpanGroup, resolve: Resolve, price: Price) -> OtlpRun:
     first, agent = group.spans[0], group.agent
     run_id = f"{agent.trace_id}-{agent.span_id}" if agent else first.trace_id
     start_ns = agent.start_ns if agent else first.start_ns
@@ -76,7 +83,7 @@ def _run(group: SpanGroup, resolve: Resolve) -> OtlpRun:
         "ended_at": _time(end_ns),
         "latency_s": round((end_ns - start_ns) / 1e9, 6),
     }
-    columns = {"event": END, **about, **reported_columns(_reported(group))}
+    columns = {"event": END, **about, **reported_columns(_reported(group, price))}
     return OtlpRun(
         run_id=run_id,
         columns=columns,
@@ -98,7 +105,7 @@ def _prompt(group: SpanGroup, resolve: Resolve) -> dict[str, str | None]:
     return {"prompt_id": prompt_id, "prompt_name": name, "prompt_version": version}
 
 
-def _reported(group: SpanGroup) -> dict[str, Any]:
+def _reported(group: SpanGroup, price: Price) -> dict[str, Any]:
     """What the run used and how it ended, as the client's `report` takes it."""
     own = group.agent or group.spans[0]
     tokens = {
@@ -112,7 +119,7 @@ def _reported(group: SpanGroup) -> dict[str, Any]:
         "steps": len(group.counted) or None,
         "tool_calls_by_tool": dict(sorted(tools.items())) if _tells_tools(group) else None,
         "tool_calls": tools.total() if _tells_tools(group) else None,
-        "spend_usd": _sum(group, own, "spend_usd"),
+        "spend_usd": _spend(group, own, price),
         "stop_reason": _stop_reason(group, own),
         "success": success if isinstance(success, bool) else None,
         "error": own.text("error") if own.is_error else None,
@@ -124,6 +131,15 @@ def _sum(group: SpanGroup, own: Span, what: str) -> float | None:
     """Over the requests to a model; what the run's own span says where none of them says it."""
     known = [amount for span in group.counted if (amount := span.amount(what)) is not None]
     return sum(known) if known else own.amount(what)
+
+
+def _spend(group: SpanGroup, own: Span, price: Price) -> float | None:
+    """As spans say it; else by the prices of all requests: a part of them would be too little."""
+    if (said := _sum(group, own, "spend_usd")) is not None:
+        return said
+    prices = [price(span) for span in group.counted]
+    known = [each for each in prices if each is not None]
+    return sum(known) if prices and len(known) == len(prices) else None
 
 
 def _tells_tools(group: SpanGroup) -> bool:

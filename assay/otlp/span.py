@@ -20,12 +20,17 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "conversation": (CONVERSATION,),
     "agent": ("gen_ai.agent.name",),
     "model": ("gen_ai.response.model", "gen_ai.request.model"),
+    "provider": ("gen_ai.provider.name", "gen_ai.system"),
     "tool": ("gen_ai.tool.name",),
     "finish_reasons": ("gen_ai.response.finish_reasons",),
     "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
     "cached_tokens": (
         "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",

@@ -40,6 +40,7 @@ class Follower:
         self._config, self._every_s, self._complaints = config, every_s, complaints
         self._lock = threading.Lock()
         self._seen: Mark | None = None
+        self._seen_since = 0.0
         self._tried: Mark | None = None
         self._next_try = 0.0
         self.serving = self._first()
@@ -61,11 +62,12 @@ class Follower:
             self._lock.release()
 
     def _is_to_be_read(self, mark: Mark) -> bool:
-        before, self._seen = self._seen, mark
+        if mark != self._seen:
+            self._seen, self._seen_since = mark, time.monotonic()
         is_well = self._complaints.error is None
         if mark == self._tried and (is_well or time.monotonic() < self._next_try):
             return False
-        return mark.has_lain_still or (mark == before and self._every_s >= STILL_S)
+        return mark.has_lain_still or time.monotonic() - self._seen_since >= STILL_S
 
     def _follow(self, mark: Mark) -> None:
         self._next_try = time.monotonic() + RETRY_S
@@ -81,20 +83,21 @@ class Follower:
             self._complaints.hear(wrong)
 
     def _first(self) -> Serving:
+        wrong = InputError("is being written all the time", path=self._config)
         for _ in range(_ATTEMPTS):
             mark = mark_of(self._config)
             is_still = mark.has_lain_still
             try:
                 found = self._read(mark)
-            except InputError:
+            except InputError as refused:
                 if is_still:
                     raise
-                found = None  # it may be half written
+                found, wrong = None, refused  # it may be half written
             if found is not None:
                 self._tried = mark if mark.is_settled else None
                 return _without_faults(found)
             time.sleep(STILL_S / 10)
-        raise InputError("is being written all the time", path=self._config)
+        raise wrong
 
     def _read(self, mark: Mark) -> Found | None:
         raw = read_unchanged(self._config, mark)

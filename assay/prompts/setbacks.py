@@ -33,7 +33,7 @@ def last_good(settings: Settings, config: Path) -> str:
     raise InputError(
         "frozen, and every version on record was rolled back from",
         path=config,
-        mend="promote a good one: assay unfreeze --reason TEXT, then assay promote V --force",
+        mend="promote a good one: assay unfreeze --reason WHY, then assay promote V --force",
     )
 
 

@@ -1,9 +1,9 @@
 """Whether a file has changed, and is whole: what keeps half-written ones from being read.
 
-A file is read when it has lain still: nothing happened to it for a while, or nothing between
-two looks (clocks of file servers differ); and only if it is the same before and after the read.
-So one that is rewritten in place is read when its writer has done. One that is young is read
-again and again: two writes within one tick of the file system's clock look alike.
+A file is read when it has lain still: nothing happened to it for a while by its own time, or
+by the looks at it (clocks of file servers differ); and only if it is the same before and after
+the read. So one that is rewritten in place is read when its writer has done. One that is young
+is read again and again: two writes within one tick of the file system's clock look alike.
 """
 
 import os
@@ -29,8 +29,12 @@ class Mark(NamedTuple):
 
     @property
     def has_lain_still(self) -> bool:
-        """Whether nothing was written lately, by this machine's clock."""
-        return self._age_s() >= STILL_S
+        """Whether nothing was written lately, by this machine's clock.
+
+        An empty file's time says nothing: ext4 empties a file that is written anew some 30 ms
+        before it gives it the time of that.
+        """
+        return self.size > 0 and self._age_s() >= STILL_S
 
     @property
     def is_settled(self) -> bool:

@@ -11,7 +11,7 @@ import re
 from assay.wording import cut, one_line
 
 _PARTED = "\u200b"  # zero width space
-_ADDRESS = re.compile(r"(?i)(https?:|ftp:|www|mailto:|xmpp:|@)(?=.)")
+_ADDRESS = re.compile(r"(?i)(https?:|ftp:|www|mailto:|xmpp:|@)")
 _ESCAPED = {
     "&": "&amp;",
     "<": "&lt;",

@@ -289,7 +289,6 @@ async def test_an_unknown_tool_is_told_to_the_model(bench: Bench) -> None:
         (ModelHTTPError(429, "m"), "infra_error"),
         (ConnectionResetError("gone"), "infra_error"),
         (ModelHTTPError(400, "m"), "agent_error"),
-        (UnexpectedModelBehavior("nonsense"), "agent_error"),
     ],
 )
 async def test_a_failed_request_is_a_row_with_what_was_used_before_it(
@@ -300,6 +299,25 @@ async def test_a_failed_request_is_a_row_with_what_was_used_before_it(
     assert (result.stop_reason, result.steps, result.total_tokens) == (stop_reason, 1, 20)
     assert result.error is not None
     assert type(error).__name__ in result.error
+
+
+async def test_an_answer_without_sense_has_cost_nobody_knows_what(bench: Bench) -> None:
+    """It was answered, and perhaps paid for: what is not known is not 0."""
+    rubbish = UnexpectedModelBehavior("nonsense")
+    result = await bench.run(FakeSource(calls(search("a")), rubbish))
+    assert (result.stop_reason, result.steps, result.total_tokens) == ("agent_error", 2, None)
+    assert "UnexpectedModelBehavior: nonsense" in (result.error or "")
+
+
+async def test_an_answer_of_a_tool_is_bounded(bench: Bench) -> None:
+    """50 MB would go to the model with every request that follows, and hold up all other runs."""
+    bench.desk.broken = lambda: "x" * 2_000_000  # type: ignore[method-assign]
+    source = FakeSource(calls(("broken", {})), says("I could not look."))
+    result = await bench.run(source)
+    told = source.model.requests[1][-1].parts[0]
+    assert isinstance(told, ToolReturnPart)
+    assert told.content == "The answer has 2,000,002 bytes; 1,000,000 are taken."
+    assert (result.stop_reason, result.calls[0].outcome) == ("finish", "failed")
 
 
 async def test_an_answer_may_be_no_longer_than_the_token_budget_still_allows(bench: Bench) -> None:

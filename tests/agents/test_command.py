@@ -136,6 +136,26 @@ async def test_a_program_ends_though_its_child_holds_the_output(workshop: Worksh
     assert (result.stop_reason, result.output) == ("finish", "1")
 
 
+DAEMON = """
+import os, subprocess, sys
+if os.fork() == 0:
+    os.setsid()
+    subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os._exit(0)
+os.wait()
+print("ok")
+"""
+
+
+async def test_what_has_lost_its_parent_is_killed_too(workshop: Workshop) -> None:
+    """A browser that an agent forgets would run as long as the machine, once for each run."""
+    workshop.write("agent.py", DAEMON)
+    agent = PER_RUN | {"output": "text"}
+    with workshop.leaving_none_behind():
+        result = await workshop.run(agent)
+    assert result.stop_reason == "finish"
+
+
 async def test_the_end_of_standard_error_explains_rubbish(workshop: Workshop) -> None:
     """A stack trace of Node's is there."""
     command = "sh -c 'echo no; seq 100000 >&2; echo because >&2'"

@@ -110,7 +110,7 @@ async def test_a_server_that_dies_fails_its_call_and_is_started_again(workshop: 
     ("tool", "words"),
     [
         ("flood", "The tool broke down; whether it did anything is unknown."),
-        ("big", "The answer has 2,097,154 characters; 1,000,000 are taken."),
+        ("big", "The answer has 2,097,154 bytes; 1,000,000 are taken."),
         ("hang", "There was no answer within 0.5 s."),
     ],
 )

@@ -369,6 +369,24 @@ async def test_a_stream_that_breaks_off_is_unknown_and_the_providers(
     assert (result.stop_reason, result.total_tokens, result.steps) == ("infra_error", None, 1)
 
 
+@pytest.mark.parametrize("api", APIS)
+async def test_a_connection_lost_after_the_end_of_a_stream_is_no_loss(
+    shop: Shop, told: Told, api: str
+) -> None:
+    """Nothing is missing, so that no client may fail of it: that would be put on the prompt."""
+    path, body = APIS[api]
+    if api == "messages":
+        shop.keys["proxy"] = {"provider": "anthropic", "base_url": shop.provider.origin}
+    told.turns = [Turn(text="one two three four", fault="late")]
+
+    async def does(client: Client) -> AgentResult:
+        assert (await client.post(path, stream=True, **body)).status == 200
+        return finished()
+
+    result = await shop.run(does)
+    assert (result.stop_reason, result.total_tokens, result.steps) == ("finish", 120, 1)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_agent_that_does_not_wait_for_the_end_is_counted(
     shop: Shop, told: Told, stream: bool

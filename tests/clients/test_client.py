@@ -18,7 +18,7 @@ from assay.errors import InputError, NoVerdict
 from assay.history import CANARY_ALARM, CANARY_START, FORCE, Cause
 from assay.live import Pointers, read_pointers, rollback, switch
 from assay.pointers import Canary
-from assay.prompts import watching
+from assay.prompts import following, watching
 from assay.prompts.client import Client
 from assay.prompts.routing import place
 from assay.prompts.settings import BUDGETS, parse_settings
@@ -208,13 +208,25 @@ def test_a_file_that_was_just_written_is_not_read_yet(
 ) -> None:
     """Its first half may be valid: `support:v1` of `support:v13`."""
     client = opened(config)
-    monkeypatch.setattr(watching, "STILL_S", 1e9)
+    for module in (watching, following):
+        monkeypatch.setattr(module, "STILL_S", 1e9)
     config.write_text(config_text("v3"))
     first = client._following._seen
     until(lambda: client.choose("k").version == "v2" and client._following._seen != first)
     assert serves(client, "v2")
     monkeypatch.setattr(watching, "STILL_S", 0.0)
     until(lambda: serves(client, "v3"))
+
+
+def test_an_empty_file_is_taken_for_one_that_is_being_written(config: Path) -> None:
+    """ext4 empties a file before it dates it anew: of the old date, it would be a wrong config."""
+    client = opened(config)
+    config.write_text("")
+    os.utime(config, (0, 0))
+    assert not watching.mark_of(config)._replace(changed_ns=0).has_lain_still
+    until(lambda: client.choose("k").version == "v2" and client.error is not None)
+    with pytest.raises(InputError, match="the file is empty"):
+        opened(config)
 
 
 def test_what_on_error_raises_stops_no_agent(config: Path) -> None:

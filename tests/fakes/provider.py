@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from aiohttp import web
 
 Json = dict[str, Any]
-Fault = Literal["reset", "hang", "cut"]
+Fault = Literal["reset", "hang", "cut", "late"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Turn:
     body: bytes | None = None
     """These bytes, whatever is asked."""
     fault: Fault | None = None
-    """`reset`: no answer; `hang`: never; `cut`: half a stream."""
+    """`reset`: no answer; `hang`: never; `cut`: half a stream; `late`: lost after it."""
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Provider:
             for part in (event[:half], event[half:]):
                 await response.write(part.encode())
                 await asyncio.sleep(0)
-        if turn.fault == "cut" and request.transport is not None:
+        if turn.fault in ("cut", "late") and request.transport is not None:
             request.transport.abort()
         return response
 

@@ -1,11 +1,14 @@
 """What becomes of spans, in whatever order, number and time they come."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.models.prices import PriceTable
+from assay.models.span_prices import price_span
 from assay.otlp.decoding import from_object
 from assay.otlp.gathering import Bounds, Gathering
 from assay.prompts.run import END, reported_columns
@@ -171,6 +174,24 @@ def test_a_run_ends_as_its_spans_say(more: Json, stop_reason: str) -> None:
     """Errors and cut answers are what a canary is watched for."""
     cut = {"gen_ai.response.finish_reasons": ["length"]}
     assert row(agent(**more), chat(1, attributes=cut))["stop_reason"] == stop_reason
+
+
+def test_what_a_run_cost_is_said_or_follows_from_prices() -> None:
+    """The conventions have no spend; a part of the requests would say too little."""
+
+    def cost(*spans: Json) -> float | None:
+        found = Gathering(
+            resolve={}.get, bounds=Bounds(), price=partial(price_span, table=PriceTable())
+        )
+        add(found, [agent(), *spans])
+        (run,) = rows(found)
+        return run["spend_usd"]
+
+    bought = {"gen_ai.system": "openai", "gen_ai.response.model": "gpt-4o-mini"}
+    one = cost(chat(1, tokens=1_000_000, attributes=bought))
+    assert one == pytest.approx(0.15, rel=0.01)
+    assert cost(chat(1, attributes=bought), chat(2)) is None
+    assert cost(chat(1, attributes={**bought, "assay.spend_usd": 7.5})) == 7.5
 
 
 def test_no_more_is_kept_than_may_be() -> None:

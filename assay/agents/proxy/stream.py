@@ -45,18 +45,22 @@ class Stream:
         """All of it.
 
         Raises:
-            aiohttp.ClientError: It broke off.
+            aiohttp.ClientError: It broke off; not if only what comes after its end was lost.
             TooLong: It is longer than `max_bytes`.
         """
         response = web.StreamResponse(status=self._answer.status, headers=self._answer.headers)
         with suppress(*_GONE):
             await response.prepare(request)
         size = 0
-        async for chunk in self._answer.chunks:
-            size += len(chunk)
-            if size > max_bytes:
-                raise TooLong
-            await _write(response, self._feed(chunk))
+        try:
+            async for chunk in self._answer.chunks:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise TooLong
+                await _write(response, self._feed(chunk))
+        except (aiohttp.ClientError, OSError):
+            if not self._has_ended:
+                raise
         await _write(response, self._feed_rest())
         return response
 

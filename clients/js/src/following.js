@@ -17,6 +17,7 @@ export class Follower {
   #everyMs;
   #complaints;
   #seen = null;
+  #seenSince = 0;
   #tried = null;
   #nextTry = 0;
 
@@ -40,11 +41,13 @@ export class Follower {
   }
 
   #isToBeRead(now) {
-    const before = this.#seen;
-    this.#seen = now;
+    if (!isSame(now, this.#seen)) {
+      this.#seen = now;
+      this.#seenSince = performance.now();
+    }
     const isWell = this.#complaints.error === null;
     if (isSame(now, this.#tried) && (isWell || performance.now() < this.#nextTry)) return false;
-    return hasLainStill(now) || (isSame(now, before) && this.#everyMs >= STILL_MS);
+    return hasLainStill(now) || performance.now() - this.#seenSince >= STILL_MS;
   }
 
   #follow(now) {
@@ -61,15 +64,16 @@ export class Follower {
   }
 
   #first() {
+    let found;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const found = this.#attempt();
-      if (found !== null) {
+      found = this.#attempt();
+      if (found.serving !== null) {
         if (found.wrong !== null) throw found.wrong;
         return found.serving;
       }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STILL_MS / 10);
     }
-    throw new Refusal("is being written all the time", { path: this.#config });
+    throw found.wrong;
   }
 
   #attempt() {
@@ -78,10 +82,10 @@ export class Follower {
     try {
       const found = this.#read(now);
       if (found !== null && isSettled(now)) this.#tried = now;
-      return found;
+      return found ?? { serving: null, wrong: new Refusal("is being written all the time", { path: this.#config }) };
     } catch (error) {
       if (isStill) throw error;
-      return null; // it may be half written
+      return { serving: null, wrong: error }; // it may be half written
     }
   }
 
@@ -111,8 +115,9 @@ function isSame(one, other) {
   return one !== null && other !== null && Object.keys(one).every((key) => one[key] === other[key]);
 }
 
+/** An empty file's time says nothing: ext4 empties a file some 30 ms before it gives it that time. */
 function hasLainStill(state) {
-  return ageMs(state) >= STILL_MS;
+  return state.size > 0n && ageMs(state) >= STILL_MS;
 }
 
 /** Whether a later write must give another mark; so, too, where clocks differ. */

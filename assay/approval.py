@@ -6,24 +6,26 @@ bytes of the config, a deadline. Nothing waits for it meanwhile, neither a proce
 
 from datetime import UTC, datetime
 
+from assay.canary.promoting import Begun, carry_out
+from assay.canary.switching import CanarySwitch
 from assay.config import Config
 from assay.errors import ConfigChanged, NoVerdict
 from assay.history import read_history
 from assay.live import Switch
+from assay.pointers import read_pointer_file
 from assay.promotion import (
     Consent,
     Evidence,
     Promotion,
     pointers_of,
-    promote,
     read_evidence,
     recorded,
 )
 from assay.prompts import load_prompt
 
 
-def approve(config: Config, evaluation_id: str, consent: Consent) -> Promotion:
-    """Switch what the evaluation decided, if nothing has changed since and it is not too late.
+def approve(config: Config, evaluation_id: str, consent: Consent) -> Promotion | Begun:
+    """Carry out what the evaluation decided, if nothing has changed since and it is not too late.
 
     Raises:
         NoVerdict: The verdict is not promote; the candidate's text, the active prompt or any
@@ -35,12 +37,14 @@ def approve(config: Config, evaluation_id: str, consent: Consent) -> Promotion:
     evidence = read_evidence(config, evaluation_id)
     if (done := _done_before(evidence, config)) is not None:
         return recorded(evidence, done)
+    if (running := _canary_before(evidence, config)) is not None:
+        return Begun(evidence.decision, running)
     prompt = load_prompt(config.folder / config.prompts.directory, evidence.candidate)
     decided_for = str((evidence.folder.header() or {}).get("config_sha256"))
     if config.prompts.active == evidence.baseline:  # else promote() knows what to say
         _check_in_time(evidence, consent.at)
         _check_same(config, decided_for, evidence)
-    return promote(config, prompt, evidence, consent, config_sha256=decided_for)
+    return carry_out(config, prompt, evidence, consent, config_sha256=decided_for)
 
 
 def _done_before(evidence: Evidence, config: Config) -> Switch | None:
@@ -62,6 +66,22 @@ def _done_before(evidence: Evidence, config: Config) -> Switch | None:
             mend=f"evaluate again: assay evaluate {evidence.candidate}",
         )
     return Switch(changed=False, before=last.before, after=now, entry=last)
+
+
+def _canary_before(evidence: Evidence, config: Config) -> CanarySwitch | None:
+    """The canary that this evaluation led to already, if it still runs."""
+    about = evidence.folder.evaluation_id
+    changes = read_history(config.path).canaries
+    if not any(each.cause.evaluation_id == about for each in changes):
+        return None
+    now = read_pointer_file(config.path).canary
+    if evidence.candidate not in (now.version, config.prompts.active):
+        ended = changes[-1].cause
+        raise NoVerdict(
+            f"{evidence.name} began a canary, which ended at {_time(ended.at)}: {ended.reason}",
+            mend=f"evaluate again: assay evaluate {evidence.candidate}",
+        )
+    return CanarySwitch(changed=False, before=now, after=now, entry=None)
 
 
 def _check_in_time(evidence: Evidence, now: datetime) -> None:

@@ -278,7 +278,12 @@ def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
         says="Answer a share of production's requests with a version.",
     )
     start.add_argument("version", metavar="V", help="such as support:v15, or v15")
-    start.add_argument("--share", type=float, metavar="S", help="of requests (default: 0.05)")
+    start.add_argument(
+        "--share",
+        type=float,
+        metavar="S",
+        help="of requests (default: the first of rollout.canary.steps, else rollout.canary.share)",
+    )
     evidence = start.add_mutually_exclusive_group(required=True)
     evidence.add_argument("--evaluation", metavar="ID", help="whose verdict was promote")
     evidence.add_argument("--force", action="store_true", help="without evidence")
@@ -292,13 +297,22 @@ def _add_canary(commands: "Commands[argparse.ArgumentParser]") -> None:
         actions,
         "watch",
         runs="canary:watch",
-        says="Compare the canary with the active version; take it back at once if it is worse.",
+        says="Compare the canary with the active version; take it back at once if it is worse. "
+        "Once it has shown itself no worse, raise its share, and in the end make it active "
+        "(rollout.canary.steps).",
     )
     often = watch.add_mutually_exclusive_group()
     often.add_argument("--once", action="store_true", help="look once; exit code 3 on an alarm")
     often.add_argument(
         "--every", type=float, default=60.0, metavar="SECONDS", help="look so often (default: 60)"
     )
+    promote = _command(
+        actions,
+        "promote",
+        runs="canary:promote",
+        says="Make the canary active, if it has shown itself no worse at its last step.",
+    )
+    promote.add_argument("--reason", metavar="TEXT", help="for the history")
     _add_listen(actions)
 
 

@@ -6,12 +6,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from assay.canary.state import FOLDER, canary_id
+from assay.canary.state import FOLDER, canary_id, evidence_name
 from assay.errors import AssayError
-from assay.history import CANARY_START, Entry, History
+from assay.history import CANARY_ALARM, CANARY_START, CANARY_STOP, Entry, History
 from assay.pointers import sha256_hex
 from assay.store.evaluations import EvaluationFolder
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -49,12 +50,22 @@ def kept_evidence(history: History, results: Path) -> Iterator[Evidence]:
             where = results / str(evaluation)
             found = _of_evaluation(EvaluationFolder(where))
         elif began is not None:
-            where = results / FOLDER / canary_id(began) / "evidence.json"
+            where = _of_canary(results / FOLDER / canary_id(began), entry, said)
             found = _of_file(where)
         else:
             continue
         kept = Kept.GONE if found is None else Kept.SAME if found == said else Kept.CHANGED
         yield Evidence(entry, where, kept)
+
+
+def _of_canary(folder: Path, entry: Entry, said: str) -> Path:
+    """What its watch acted on: the end has a file of its own, all else one that bears its hash."""
+    of_end = folder / "evidence.json"
+    if not _SHA256.fullmatch(said):
+        return of_end
+    named = folder / evidence_name(said)
+    is_end = entry.cause.action in (CANARY_ALARM, CANARY_STOP)
+    return of_end if is_end and not named.exists() else named
 
 
 def _of_evaluation(folder: EvaluationFolder) -> str | None:

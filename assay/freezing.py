@@ -48,7 +48,7 @@ def freeze(path: Path, to: bool, *, cause: Cause) -> Freezing:
         history = settle(file.real, file.says)
         if is_frozen(file.raw, file.path) is to:
             return Freezing(changed=False, entry=None, warnings=history.warnings)
-        rewritten = _rewritten(file, to=to)
+        rewritten = with_frozen(file, to=to)
         cause = replace(cause, action=FREEZE if to else UNFREEZE)
         entry = entry_of(file, cause=cause, rewritten=rewritten, frozen=to)
         after = carry_out(file, history, entry, rewritten)
@@ -57,8 +57,12 @@ def freeze(path: Path, to: bool, *, cause: Cause) -> Freezing:
     return Freezing(changed=True, entry=entry, warnings=after.warnings + warnings, output=output)
 
 
-def _rewritten(file: PointerFile, *, to: bool) -> bytes:
-    """The file's bytes with another `rollout.frozen`, and nothing else that means anything."""
+def with_frozen(file: PointerFile, *, to: bool) -> bytes:
+    """The file's bytes with another `rollout.frozen`, and nothing else that means anything.
+
+    Raises:
+        InputError: It cannot be written there.
+    """
     raw, path = file.raw, file.path
     document = YamlDocument(raw, path)
     sections = document.entries(document.root(), {"rollout"})

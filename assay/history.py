@@ -26,6 +26,8 @@ PROMOTE, FORCE, ROLLBACK = "promote", "force", "rollback"
 """Actions: decided by an evaluation; promoted by hand, without one; taken back."""
 CANARY_START, CANARY_STOP, CANARY_ALARM = "canary_start", "canary_stop", "canary_alarm"
 """Actions on the canary: begun; ended, by hand or by its budget; taken back, being worse."""
+CANARY_RAISE = "canary_raise"
+"""Action on the canary: its share is another; what is compared begins anew there."""
 FREEZE, UNFREEZE = "freeze", "unfreeze"
 """Actions on `rollout.frozen`: production keeps to the last good version, and no longer."""
 

@@ -42,7 +42,7 @@ def in_force(history: History, at: datetime) -> InForce | None:
         return None
     switch, next_switch = _around(history.entries, at)
     change, next_change = _around(history.canaries, at)
-    freeze, _ = _around([each for each in history.others if each.frozen is not None], at)
+    freeze, _ = _around([each for each in history.all if each.frozen is not None], at)
     pointers = _pointers(history, switch, next_switch)
     canary = change.canary.after if change and change.canary else _canary_before(next_change)
     return InForce(

@@ -192,13 +192,18 @@ def recorded(evidence: Evidence, done: Switch) -> Promotion:
     """The decision, kept with its switch; if it cannot be, config and history tell all the same."""
     before = done.entry.before if done.entry else done.before
     decision = switched(evidence.decision, before=before.active, after=done.after.active)
-    if decision != evidence.decision:
-        folder = evidence.folder
-        try:
-            with folder_lock(folder.path):
-                kept = with_decision(evidence.outcome, decision).model_dump_json(indent=2)
-                replace_file(folder.decision, f"{kept}\n".encode())
-        except (OSError, CannotEvaluate) as refused:
-            warning = f"{folder.decision}: does not tell of the switch: {refused}"
-            done = replace(done, warnings=(*done.warnings, warning))
-    return Promotion(decision, done)
+    return Promotion(decision, replace(done, warnings=done.warnings + kept(evidence, decision)))
+
+
+def kept(evidence: Evidence, decision: Decision) -> tuple[str, ...]:
+    """Keep what became of an evaluation's decision; a warning where that fails."""
+    if decision == evidence.decision:
+        return ()
+    folder = evidence.folder
+    try:
+        with folder_lock(folder.path):
+            text = with_decision(evidence.outcome, decision).model_dump_json(indent=2)
+            replace_file(folder.decision, f"{text}\n".encode())
+    except (OSError, CannotEvaluate) as refused:
+        return (f"{folder.decision}: does not tell of the switch: {refused}",)
+    return ()

@@ -56,6 +56,11 @@ def settle(config: Path, says: Says) -> History:
     return history_of((*recorded, *owed), known.warnings)
 
 
+def is_owed(config: Path) -> bool:
+    """Whether a rewriting that was killed has left something to settle."""
+    return _owed_path(config).exists()
+
+
 def append_entries(config: Path, entries: Iterable[Entry]) -> None:
     """Append them as the next of the chain; call it under the folder's lock.
 

@@ -21,7 +21,7 @@ from assay.pointers import (
     sha256_hex,
 )
 from assay.prompts.settings import parse_settings
-from assay.recording import settle, write_ahead
+from assay.recording import is_owed, settle, write_ahead
 
 
 @contextmanager
@@ -52,6 +52,13 @@ def carry_out(file: PointerFile, history: History, entry: Entry, rewritten: byte
             mend=f"make {file.real.parent} writable, with space on its disk, and try again",
         ) from None
     return settle(file.real, parse_pointer_file(file.path, file.real, rewritten).says)
+
+
+def complete_history(path: Path) -> None:
+    """Record what a rewriting of the config that was killed still owes."""
+    if is_owed(path):
+        with only_writer(path) as file:
+            settle(file.real, file.says)
 
 
 def entry_of(

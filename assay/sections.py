@@ -1,5 +1,6 @@
 """What `assay.yaml` may hold: every key with its type, its default and its meaning."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -177,6 +178,8 @@ class CanaryGates(Section):
     """Rise of mean tool calls per run."""
     mean_spend: Margin = 0.25
     """Rise of mean spend per run, where the log says it."""
+    mean_latency: Margin = 0.25
+    """Rise of mean seconds per run, where the log says them."""
     p95_exceedance: Share = 0.05
     """Rise of the share of runs above `token_threshold`: 0.05 is five points."""
     error_share: Share = 0.05
@@ -217,7 +220,26 @@ class CanarySection(Section):
     max_spend_usd: Amount | None = None
     """US dollars that the canary may cost; once they are spent it ends, without an alarm."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    """Chance of a false alarm over all metrics and all looks of a canary."""
+    """Chance of a false alarm over all metrics, all looks and all steps of a canary."""
+    steps: Several[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default=(), examples=[[0.05, 0.2, 0.5]]
+    )
+    """Shares that it goes through, and after the last it is made active; without them it stays
+    at its share until somebody ends it."""
+    step_runs: Count = 200
+    """Canary runs that each step takes, at least."""
+    step_hours: float = Field(default=1.0, ge=0, le=8760)
+    """Hours that each step takes, at least."""
+    promote_alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Chance that a step is passed by a canary that is worse by a whole margin."""
+
+    @model_validator(mode="after")
+    def _the_steps_rise(self) -> "CanarySection":
+        if any(low >= high for low, high in pairwise(self.steps)):
+            raise refusal(
+                "steps must rise", mend="write them in order: [0.05, 0.2, 0.5]", at=("steps",)
+            )
+        return self
 
 
 class Rollout(Section):
@@ -236,10 +258,23 @@ class Rollout(Section):
     frozen: bool = False
     """Kill switch: production answers everything with the last good version, without a canary;
     nothing is promoted, and `assay rollback` goes on working."""
+    promote_to: Literal["active", "canary"] = "active"
+    """`canary`: a promote verdict begins a canary, which is made active once it has shown itself
+    no worse."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
     monitors: MonitorSection = MonitorSection()
     """What production may use."""
+
+    @model_validator(mode="after")
+    def _a_canary_is_guarded(self) -> "Rollout":
+        if self.promote_to == "canary" and self.canary.run_log is None:
+            raise refusal(
+                "promote_to is canary, but no run log is named: nothing would guard it",
+                mend="set rollout.canary.run_log, such as logs/runs-*.jsonl",
+                at=("promote_to",),
+            )
+        return self
 
 
 class ConfigFile(Section):

@@ -11,6 +11,7 @@ from assay.errors import InputError
 from assay.gates import Gates, Scope, shared_by
 from assay.golden import GoldenTask, load_golden
 from assay.plan import Plan, new_evaluation_id, prompt_ref
+from assay.pointers import read_pointer_file
 from assay.prompts import PromptVersion, load_prompt, parse_ref, verify_lock
 from assay.replaying import check_can_replay, check_judged, check_prompts, recorded_evaluation
 from assay.store.evaluations import (
@@ -157,6 +158,8 @@ def _or_switched_already(config: Config, request: Request, now: datetime) -> Req
 
 
 def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
+    if config.rollout.promote_to == "canary":
+        _ = read_pointer_file(config.path).canary  # must be there to be written on a promote
     directory = config.folder / config.prompts.directory
     name, _ = parse_ref(config.prompts.active)
     tasks = load_golden(config)

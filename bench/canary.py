@@ -2,8 +2,9 @@
 
 Simulated production: log-normal tokens with a retry tail, tool calls as counts, 1-3 % errors,
 spend in step with tokens; a share of the runs is the canary's. Every metric has its part of
-alpha, as in `assay canary watch`. "Naive" looks with ordinary 95 % limits for each metric after
-every 25 canary runs. Prints tables with Monte Carlo errors (one standard error). Run it:
+alpha, as in the first step of `assay canary watch`. "Naive" looks with ordinary 95 % limits for
+each metric after every 25 canary runs. Prints tables with Monte Carlo errors (one standard
+error). Run it:
 
     python bench/canary.py [--canaries 400] [--runs 2000] [--share 0.05] [--margin-zero]
 """
@@ -19,6 +20,7 @@ from multiprocessing import Pool
 import numpy as np
 from scipy.special import ndtri
 
+from assay.canary.steps import alpha_of
 from assay.selftest import rate
 from assay.stats.sequential import LowerLimits, difference_of_means, log_ratio_of_means, widths
 
@@ -28,13 +30,14 @@ MARGINS = {
     "mean tokens": 0.25,
     "tool calls": 0.25,
     "spend": 0.25,
+    "seconds": 0.25,
     "dear runs": 0.05,
     "errors": 0.05,
     "stopped runs": 0.05,
     "failures": 0.10,
 }
 """As `rollout.canary.gates` has them by default."""
-RATIOS = ("mean tokens", "tool calls", "spend")
+RATIOS = ("mean tokens", "tool calls", "spend", "seconds")
 LOG_SD, TAIL_SHARE, TAIL_FACTOR, MEAN_CALLS = 0.66, 0.02, 2.5, 4.0
 P95 = math.exp(8.3 + LOG_SD * 1.645) * 1.04
 
@@ -76,6 +79,7 @@ def traffic(
         "mean tokens": tokens,
         "tool calls": 1.0 + rng.poisson(np.maximum(task_calls - 1.0, 0.05)),
         "spend": tokens * 3e-6 * rng.uniform(0.8, 1.2, n),
+        "seconds": tokens / 400 * np.exp(rng.normal(0.0, 0.4, n)),
         "dear runs": (tokens > P95).astype(float),
         "errors": (rng.random(n) < of(world.errors, base_errors)).astype(float),
         "stopped runs": (rng.random(n) < 0.01).astype(float),
@@ -98,7 +102,7 @@ def one_canary(
     """Canary runs until each metric raises the alarm; and whether ordinary limits ever would."""
     rng = np.random.default_rng(seed)
     metrics, is_canary = traffic(rng, world, runs=runs, share=share)
-    alpha = ALPHA / len(MARGINS)
+    alpha = alpha_of(1, ALPHA) / len(MARGINS)
     fired: dict[str, int | None] = {}
     naively = False
     for name, values in metrics.items():

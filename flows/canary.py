@@ -1,4 +1,4 @@
-"""Every few minutes: is the canary in production worse? Then it is taken back at once."""
+"""Every few minutes: is the canary worse? Then it is taken back; if it is no worse, it goes on."""
 
 from prefect import State, flow
 
@@ -14,9 +14,11 @@ from tasks.workplace import work_beside
     on_crashed=[tell_of_failure],
 )
 async def canary_watch(config: str = "assay.yaml") -> State[None]:
-    """Look at the canary once; on an alarm, end it and tell everybody.
+    """Look at the canary once; on an alarm, end it, freeze production and tell everybody.
 
-    Looking more often changes no verdict. Without a canary it does nothing.
+    Once it has shown itself no worse its share is raised, and after the last step it is made
+    active (`rollout.canary.steps`). Looking more often changes no verdict. Without a canary it
+    does nothing.
 
     Args:
         config: The `assay.yaml` that names the canary.

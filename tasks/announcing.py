@@ -14,6 +14,8 @@ from prefect.states import aget_state_exception
 from assay.alerts.alert import Alert
 from assay.alerts.of_decisions import alerts_of
 from assay.alerts.of_switches import alert_of_switch
+from assay.canary.promoting import Begun
+from assay.canary.switching import CanarySwitch
 from assay.config import Config, load_config
 from assay.decision import Outcome, decisions_of
 from assay.errors import AssayError
@@ -43,7 +45,7 @@ async def announce(plan: Plan, outcome: Outcome) -> None:
     await asyncio.gather(*(raise_alert(alert, plan.config) for alert in alerts))
 
 
-async def announce_approval(approved: Promotion, config: str) -> None:
+async def announce_approval(approved: Promotion | Begun, config: str) -> None:
     """Say that a person's yes was carried out."""
     decision = approved.decision
     candidate = f"{decision.candidate.name}:{decision.candidate.version}"
@@ -57,8 +59,9 @@ async def announce_rollback(done: Switch, config: str) -> None:
     await _announce_switch(done, AlertKind.ROLLBACK, config)
 
 
-async def _announce_switch(done: Switch, kind: AlertKind, config: str) -> None:
-    emit_switch(done)
+async def _announce_switch(done: Switch | CanarySwitch, kind: AlertKind, config: str) -> None:
+    if isinstance(done, Switch):
+        emit_switch(done)
     if done.changed and done.entry is not None:
         await raise_alert(alert_of_switch(done.entry, kind, url=run_url()), _config_at(config))
 

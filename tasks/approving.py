@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from assay.approval import approve
+from assay.canary.promoting import Begun
 from assay.config import load_config
 from assay.history import whoami
 from assay.promotion import Consent, Promotion
@@ -16,7 +17,7 @@ from tasks.notices import warn
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def approve_evaluation(evaluation_id: str, note: str, config: str) -> Promotion:
+def approve_evaluation(evaluation_id: str, note: str, config: str) -> Promotion | Begun:
     """Switch what the evaluation decided; its decision as it is now, and the switch.
 
     Raises:

@@ -18,6 +18,7 @@ from assay.config import load_config
 from assay.errors import AssayError
 from assay.history import whoami
 from tasks.alerting import raise_alert
+from tasks.events import emit_switch
 from tasks.notices import warn
 from tasks.progress import tell
 from tasks.states import MAX_MESSAGE_CHARS
@@ -25,7 +26,7 @@ from tasks.states import MAX_MESSAGE_CHARS
 
 @task(persist_result=False, cache_policy=NO_CACHE)
 def look_at_canary(config: str) -> Look:
-    """Read the logs, judge, and end the canary where it has to be.
+    """Read the logs, judge; end the canary, raise its share or make it active where that is due.
 
     Raises:
         AssayError: It cannot be watched: the run fails and says why.
@@ -37,8 +38,8 @@ def look_at_canary(config: str) -> Look:
         warn(warning)
     for line in governor.lines:
         get_run_logger().info("%s", line)
-    if found.stopped is not None and found.stopped.output:
-        get_run_logger().info("rollout.after_switch: %s", found.stopped.output)
+    for output in found.acted.outputs:
+        get_run_logger().info("rollout.after_switch: %s", output)
     return found
 
 
@@ -46,13 +47,15 @@ async def publish_look(config: str, found: Look) -> None:
     """Show a look with the flow run, and tell of an alarm; nothing where there is no canary."""
     if found.state is None:
         return
+    if found.switched is not None:
+        emit_switch(found.switched)
     if found.must_tell:
         loaded = load_config(Path(config), os.environ)
         await raise_alert(alert_of(found), loaded)
         try:
             mark_told(loaded, found.state)
         except (OSError, AssayError) as refused:
-            warn(f"the alarm will be told again: {refused}")
+            warn(f"it will be told again: {refused}")
     page = canary_markdown(found.state)
     await tell(acreate_markdown_artifact(page, key="canary", description="Canary"))
 

@@ -4,6 +4,7 @@ from prefect import State
 from prefect.states import Completed
 
 from assay.decision import Outcome
+from assay.decision.outcome import canary_words
 
 MAX_MESSAGE_CHARS = 500
 
@@ -19,8 +20,13 @@ def named_state(outcome: Outcome) -> State[Outcome]:
 
 
 def state_name(outcome: Outcome) -> str:
-    """`promote`, `reject`, `inconclusive`, `awaiting approval` or `promote (not switched)`."""
+    """`promote`, `reject`, `inconclusive`, or what became of a promote that switched nothing.
+
+    That is `awaiting approval`, `promoted to a canary (5 %)` or `promote (not switched)`.
+    """
     if outcome.awaits_approval:
         return "awaiting approval"
+    if outcome.canary is not None:
+        return canary_words(outcome.canary)
     is_left = outcome.verdict == "promote" and outcome.switched is None
     return "promote (not switched)" if is_left else outcome.verdict

@@ -7,15 +7,18 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from assay.canary.promoting import begin, begins_canary
+from assay.canary.switching import CanarySwitch
 from assay.decision import Decision
-from assay.decision.outcome import awaiting_approval, not_switched, switched
+from assay.decision.outcome import awaiting_approval, begun, not_switched, switched
 from assay.decision.ranking import rank
 from assay.errors import AssayError, CannotEvaluate, ConfigChanged
 from assay.history import PROMOTE, Cause, whoami
-from assay.live import read_pointers, switch
+from assay.live import Switch, read_pointers, switch
 from assay.plan import Plan, folder_of
 from assay.pointers import Pointers
-from assay.promotion import overrides_of
+from assay.promotion import Consent, Evidence, overrides_of
+from assay.prompts import PromptVersion
 from tasks.events import emit_switch
 from tasks.notices import warn
 from tasks.workplace import Workplace
@@ -41,6 +44,7 @@ def switch_prompts(
 def _carried_out(plan: Plan, decision: Decision, place: Workplace) -> Decision:
     prompts = plan.config.prompts
     candidate = f"{decision.candidate.name}:{decision.candidate.version}"
+    prompt = next(each for each in plan.candidates if each.ref == candidate)
     if prompts.active not in (plan.baseline.ref, candidate):
         # What was shown is that it is no worse than another prompt than production's.
         return _not_switched(decision, f"compared with {plan.baseline.ref}, not the active prompt")
@@ -60,18 +64,33 @@ def _carried_out(plan: Plan, decision: Decision, place: Workplace) -> Decision:
     try:
         if plan.config.rollout.approval == "manual" and prompts.active != candidate:
             return _waiting(plan, decision)
+        if begins_canary(plan.config, prompt):
+            return _to_canary(plan, decision, prompt)
         done = switch(plan.config.path, to=to, expect=plan.config_sha256, cause=cause)
     except CannotEvaluate as refused:
         return _not_switched(decision, f"{refused.problem}; {_where_it_is(plan, candidate)}")
     except AssayError as refused:
         return _not_switched(decision, refused.problem)
     emit_switch(done)
+    _tell(done)
+    before = done.entry.before if done.entry else done.before
+    return switched(decision, before=before.active, after=done.after.active)
+
+
+def _to_canary(plan: Plan, decision: Decision, prompt: PromptVersion) -> Decision:
+    """The decision with the canary that it began, if nothing has changed since it was made for."""
+    evidence = Evidence(folder_of(plan), decision, decision)
+    consent = Consent(who=whoami(), at=datetime.now(UTC))
+    done = begin(plan.config, prompt, evidence, consent, config_sha256=plan.config_sha256)
+    _tell(done)
+    return begun(decision, version=prompt.ref, share=done.after.share)
+
+
+def _tell(done: Switch | CanarySwitch) -> None:
     for warning in done.warnings:
         warn(warning)
     if done.output:
         get_run_logger().info("rollout.after_switch: %s", done.output)
-    before = done.entry.before if done.entry else done.before
-    return switched(decision, before=before.active, after=done.after.active)
 
 
 def _where_it_is(plan: Plan, candidate: str) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from assay.alerts.alert import Alert, Fact
 from assay.decision import Decision
-from assay.decision.outcome import NOT_SWITCHED
+from assay.decision.outcome import NOT_SWITCHED, canary_words
 from assay.receivers import AlertKind
 
 
@@ -48,6 +48,8 @@ def _happened(decision: Decision) -> list[tuple[AlertKind, str]]:
     elif (switched := decision.switched) is not None:
         said = f"{switched.after} is active, was {switched.before}"
         happened.append((AlertKind.SWITCH, said))
+    elif decision.canary is not None:
+        happened.append((AlertKind.SWITCH, f"{candidate} was {canary_words(decision.canary)}"))
     elif NOT_SWITCHED in decision.reason:
         happened.append((AlertKind.NOT_SWITCHED, f"{candidate} could not be switched to"))
     return happened

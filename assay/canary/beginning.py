@@ -4,9 +4,10 @@ Everything that the watch compares with is fixed here, before the first canary r
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,17 +15,19 @@ import pyarrow.compute as pc
 
 from assay.canary.metrics import is_of
 from assay.canary.state import CanaryState, Outcome, canary_id, id_of_canary, write_state
+from assay.canary.steps import Step, steps_of
 from assay.canary.switching import (
     CanarySwitch,
-    beginning_of,
+    course_of,
     record_found,
+    stands_at,
     start_canary,
     taken_back,
 )
 from assay.config import Config
 from assay.errors import AssayError, InputError, NoVerdict
 from assay.governance.governor import CanaryFacts, governor_of
-from assay.history import CANARY_START, Cause, Entry, read_history
+from assay.history import CANARY_RAISE, CANARY_START, Cause, Entry, read_history
 from assay.pointers import NO_CANARY, Canary
 from assay.promotion import Evidence, check_still_about, pointers_of
 from assay.prompts import PromptVersion, load_prompt, lock_prompts
@@ -44,11 +47,17 @@ class Watched:
     canary_id: str
     version: str
     prompt_id: str
-    share: float
     baseline: str
     """What was active then."""
     baseline_prompt_id: str
     began_at: datetime
+    steps: tuple[Step, ...]
+    """The last is the one that it is at."""
+
+    def as_fields(self) -> dict[str, Any]:
+        """Of a state."""
+        fields = asdict(self)
+        return fields | {"share": self.steps[-1].share, "steps": ()}
 
 
 def begin_canary(
@@ -58,6 +67,7 @@ def begin_canary(
     *,
     cause: Cause,
     evidence: Evidence | None,
+    config_sha256: str | None = None,
 ) -> CanarySwitch:
     """Answer a share of production's requests with a prompt.
 
@@ -67,6 +77,7 @@ def begin_canary(
         share: Of requests, in (0, 1].
         cause: Who, when, why, on which evaluation.
         evidence: The evaluation that said promote; None by force.
+        config_sha256: Decided for just this file; without it, only another switch refuses.
 
     Raises:
         NoVerdict: What was compared is no longer there, there is a canary already, or the
@@ -94,11 +105,11 @@ def begin_canary(
     done = start_canary(
         config.path,
         Canary(prompt.ref, share),
-        expect=pointers_of(config),
+        expect=config_sha256 or pointers_of(config),
         cause=replace(cause, action=CANARY_START, prompt_ids=ids),
     )
     if done.changed and done.entry is not None:
-        keep = _first_state(config, watched_since(done.entry), threshold)
+        keep = _first_state(config, watched_since([done.entry]), threshold)
         done = replace(done, warnings=(*done.warnings, *keep))
     return replace(done, warnings=(*done.warnings, *governed))
 
@@ -120,41 +131,42 @@ def _govern(
 def watched(config: Config, canary: Canary, *, who: str, now: datetime) -> Watched:
     """The canary that the config names, from the history of its beginning.
 
-    One that somebody wrote there by hand begins at the first look, which records it.
+    One that somebody wrote there by hand begins at the first look, which records it; so does
+    another share of it.
 
     Raises:
         InputError: The text of one of the two prompts cannot be read.
         CannotEvaluate: The history cannot be written.
         NoVerdict: The canary has gone meanwhile.
     """
-    began = beginning_of(canary, read_history(config.path).canaries)
-    if began is None:
-        prompt = load_prompt(config.folder / config.prompts.directory, canary.version or "")
+    course = course_of(canary, read_history(config.path).canaries)
+    if not stands_at(course, canary):
         cause = Cause(
-            action=CANARY_START,
+            action=CANARY_RAISE if course else CANARY_START,
             who=who,
             at=now,
             reason="found in the configuration, written there by hand",
-            prompt_ids=_prompt_ids(config, prompt),
+            prompt_ids=course[0].cause.prompt_ids if course else _ids_of(config, canary),
         )
-        began = record_found(config.path, canary, cause=cause)
-    if began is None:
+        course = record_found(config.path, canary, cause=cause)
+    if not course:
         raise NoVerdict("the canary was ended at this very moment")
-    return watched_since(began)
+    return watched_since(course)
 
 
-def watched_since(began: Entry) -> Watched:
-    """What a start fixed."""
+def watched_since(course: Sequence[Entry]) -> Watched:
+    """What a start fixed, and the shares since."""
+    began = course[0]
     canary = began.canary.after if began.canary else NO_CANARY
     version, baseline, ids = str(canary.version), began.after.active, began.cause.prompt_ids
     return Watched(
         canary_id=canary_id(began),
         version=version,
         prompt_id=ids.get(version, ""),
-        share=canary.share,
         baseline=baseline,
         baseline_prompt_id=ids.get(baseline, ""),
         began_at=began.cause.at,
+        steps=steps_of(course),
     )
 
 
@@ -180,6 +192,11 @@ def token_threshold(config: Config, prompt_id: str, *, before: datetime) -> floa
     return float(np.quantile(tokens, 0.95)) if tokens.size >= MIN_RUNS_OF_A_P95 else None
 
 
+def _ids_of(config: Config, canary: Canary) -> dict[str, str]:
+    directory = config.folder / config.prompts.directory
+    return _prompt_ids(config, load_prompt(directory, canary.version or ""))
+
+
 def _prompt_ids(config: Config, prompt: PromptVersion) -> dict[str, str]:
     """Of the canary and of what is active, both locked."""
     directory = config.folder / config.prompts.directory
@@ -191,7 +208,7 @@ def _prompt_ids(config: Config, prompt: PromptVersion) -> dict[str, str]:
 def _first_state(config: Config, about: Watched, threshold: float | None) -> list[str]:
     """Keep the threshold; a warning where that fails."""
     state = CanaryState(
-        **asdict(about),
+        **about.as_fields(),
         looked_at=about.began_at,
         outcome=Outcome.NO_DATA,
         reason="it has just begun",

@@ -2,11 +2,13 @@
 
 Every metric has its part of alpha, whether the log says it or not, so that a column that comes
 late changes no limit. An alarm is raised at the first canary run after which some metric is
-surely above its margin: looking more often, or later, finds the same one.
+surely above its margin: looking more often, or later, finds the same one. It has shown itself no
+worse in a metric when that is surely below its margin after the last run.
 """
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,24 @@ from numpy.typing import NDArray
 from assay.canary.metrics import METRICS, Metric, is_of
 from assay.canary.state import MetricState
 from assay.stats.samples import Floats
-from assay.stats.sequential import LowerLimits, difference_of_means, log_ratio_of_means
+from assay.stats.sequential import (
+    FIRST_LOOK,
+    LowerLimits,
+    difference_of_means,
+    log_ratio_of_means,
+    upper_difference_of_shares,
+    upper_log_ratio,
+)
+
+
+class Alphas(NamedTuple):
+    """Errors over all looks."""
+
+    alarm: float
+    """An alarm on a canary that is not worse; over all metrics together."""
+    shown: float
+    """That one which is worse by a margin is called no worse. Not divided: all metrics must
+    be shown, so that the one that is worse must be."""
 
 
 def judge(
@@ -24,7 +43,7 @@ def judge(
     canary: str,
     baseline: str,
     margins: Mapping[str, float],
-    alpha: float,
+    alphas: Alphas,
     threshold: float | None,
 ) -> tuple[MetricState, ...]:
     """Each metric that is watched.
@@ -34,7 +53,7 @@ def judge(
         canary: Its prompt_id.
         baseline: The active version's.
         margins: Key of `METRICS` -> how much more is allowed.
-        alpha: Error over all of them and over all looks.
+        alphas: The two errors.
         threshold: Tokens of a dear run; None where none was fixed.
     """
     is_canary, is_baseline = is_of(runs, canary), is_of(runs, baseline)
@@ -44,7 +63,7 @@ def judge(
             METRICS[key].values(runs, threshold),
             (is_canary, is_baseline),
             margin=margins[key],
-            alpha=alpha / len(margins),
+            alphas=Alphas(alphas.alarm / len(margins), alphas.shown),
         )
         for key in METRICS
         if key in margins
@@ -55,10 +74,10 @@ Flags = NDArray[np.bool_]
 Arms = tuple[Flags, Flags]
 
 
-def _judged(key: str, values: Floats, arms: Arms, *, margin: float, alpha: float) -> MetricState:
+def _judged(key: str, values: Floats, arms: Arms, *, margin: float, alphas: Alphas) -> MetricState:
     known = ~np.isnan(values) & (arms[0] | arms[1])
     values, is_canary = values[known], arms[0][known]
-    n = int(is_canary.sum())
+    n, metric = int(is_canary.sum()), METRICS[key]
     state = MetricState(
         metric=key,
         margin=margin,
@@ -69,13 +88,22 @@ def _judged(key: str, values: Floats, arms: Arms, *, margin: float, alpha: float
     )
     if not n:
         return state
-    limits, fired = _looked_at(METRICS[key], values, is_canary, margin=margin, alpha=alpha)
+    limits, fired = _looked_at(metric, values, is_canary, margin=margin, alpha=alphas.alarm)
+    at_most = upper_log_ratio if metric.is_ratio else upper_difference_of_shares
+    upper = at_most(values, is_canary, alpha=alphas.shown)
     at = (fired or n) - 1  # an alarm is told as it was raised
-    shown = {"change": limits.estimate[at], "lower": limits.lower[at]}
+    numbers = {"change": limits.estimate[at], "lower": limits.lower[at], "upper": upper[at]}
+    is_below = bool(upper[-1] < (math.log1p(margin) if metric.is_ratio else margin))
     return state.model_copy(
-        update={name: _shown(float(value), METRICS[key]) for name, value in shown.items()}
-        | {"alarm_after": fired}
+        update={name: _shown(float(value), metric) for name, value in numbers.items()}
+        | {"alarm_after": fired, "is_shown": fired is None and (is_below or _has_none(state))}
     )
+
+
+def _has_none(state: MetricState) -> bool:
+    """Whether neither has used any of what is compared by its ratio: there is nothing to show."""
+    enough = min(state.baseline_runs, state.canary_runs) >= FIRST_LOOK
+    return METRICS[state.metric].is_ratio and enough and state.baseline == state.canary == 0
 
 
 def _looked_at(

@@ -62,6 +62,7 @@ METRICS: Mapping[str, Metric] = {
     "mean_tokens": Metric("mean tokens", True, _column("total_tokens")),
     "mean_tool_calls": Metric("tool calls", True, _column("tool_calls")),
     "mean_spend": Metric("spend $", True, _column("spend_usd")),
+    "mean_latency": Metric("seconds", True, _column("latency_s")),
     "p95_exceedance": Metric("dear runs", False, _is_dear),
     "error_share": Metric("errors", False, _ended_in(ERRORS)),
     "stop_share": Metric("stopped runs", False, _ended_in(STOPS)),

@@ -25,6 +25,10 @@ class Outcome(StrEnum):
     NO_CANARY = "no canary"
     NO_DATA = "no data"
     WATCHING = "watching"
+    SHARE_RAISED = "share raised"
+    PROMOTED = "promoted"
+    AWAITING = "awaiting approval"
+    """Nothing is left to be shown: a person makes it active, with `assay canary promote`."""
     ALARM = "alarm"
     BUDGET_SPENT = "budget spent"
     ENDED = "ended"
@@ -49,8 +53,30 @@ class MetricState(BaseModel):
     """Ratio of the means, or difference of the shares; None where nothing can be said yet."""
     lower: float | None = None
     """Surely above this, on the scale of `change`."""
+    upper: float | None = None
+    """Surely below this."""
+    is_shown: bool = False
+    """Whether it is surely below its margin."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no run of the canary says it."""
+        return not self.canary_runs
+
     alarm_after: int | None = None
     """Canary runs after which it was surely above its margin."""
+
+
+class StepState(BaseModel):
+    """A share that the canary has, or has had."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float
+    since: datetime
+    canary_runs: int
+    baseline_runs: int
+    """Routed since then, and before the next step."""
 
 
 class CanaryState(BaseModel):
@@ -65,6 +91,7 @@ class CanaryState(BaseModel):
     baseline: str
     baseline_prompt_id: str
     share: float
+    """By now."""
     began_at: datetime
     looked_at: datetime
     outcome: Outcome
@@ -80,10 +107,17 @@ class CanaryState(BaseModel):
     """What of the logs was not taken, and how often."""
     spend_usd: float | None = None
     """What the canary's runs cost, as far as they say it; None where none does."""
+    steps: tuple[StepState, ...] = ()
     metrics: tuple[MetricState, ...] = ()
+    """Of the last step; on an alarm, of the step that raised it."""
     notes: tuple[str, ...] = ()
     told: bool = False
     """Whether the alarm was handed to whoever is told."""
+
+    @property
+    def is_no_worse(self) -> bool:
+        """Whether it has shown that in every metric at the share that it has."""
+        return bool(self.metrics) and all(each.is_shown for each in self.metrics)
 
     @property
     def cause(self) -> MetricState | None:
@@ -124,14 +158,24 @@ def as_evidence(state: CanaryState) -> bytes:
     return f"{state.model_copy(update={'told': False}).model_dump_json(indent=2)}\n".encode()
 
 
-def write_evidence(results: Path, state: CanaryState) -> None:
-    """Keep for good what ended a canary; a file that is there already stays.
+def evidence_name(sha256: str) -> str:
+    """Of the file that keeps what a canary was raised or made active on."""
+    return f"evidence-{sha256[:12]}.json"
+
+
+def write_evidence(results: Path, state: CanaryState, name: str = "evidence.json") -> None:
+    """Keep for good what a look acted on; a file that is there already stays.
+
+    Args:
+        results: The results folder.
+        state: What the look saw.
+        name: Of the file, in the canary's folder.
 
     Raises:
         OSError: It cannot be written.
         CannotEvaluate: Its folder is locked by somebody else.
     """
-    path = _path(results, state.canary_id).with_name("evidence.json")
+    path = folder_of(results, state) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(path.parent):
         if not path.exists():
@@ -149,6 +193,11 @@ def write_state(results: Path, state: CanaryState) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(path.parent):
         replace_file(path, f"{state.model_dump_json(indent=2)}\n".encode())
+
+
+def folder_of(results: Path, state: CanaryState) -> Path:
+    """Where all that is kept of a canary lies."""
+    return _path(results, state.canary_id).parent
 
 
 def _path(results: Path, name: str) -> Path:

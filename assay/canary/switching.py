@@ -1,19 +1,30 @@
 """Beginning and ending a canary in `assay.yaml`, atomically and recorded.
 
-Only `rollout.canary.version` and `rollout.canary.share` change. It imports what a rollback
+Only `rollout.canary.version` and `rollout.canary.share` change, and `rollout.frozen` on an alarm,
+in the same replacement. It imports what a rollback
 does and no more: nothing that is broken elsewhere may keep a canary in production.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.errors import CannotEvaluate, InputError, NoVerdict
-from assay.history import CANARY_ALARM, CANARY_START, CanaryChange, Cause, Entry, History
-from assay.pointers import NO_CANARY, Canary, PointerFile, Pointers
+from assay.freezing import with_frozen
+from assay.history import (
+    CANARY_ALARM,
+    CANARY_START,
+    CanaryChange,
+    Cause,
+    Entry,
+    History,
+)
+from assay.pointers import NO_CANARY, Canary, PointerFile, Pointers, parse_pointer_file
 from assay.prompts import parse_ref
 from assay.recording import settle, write_ahead
 from assay.rewriting import (
+    BEFORE_AN_EDIT,
     carry_out,
     check_not_frozen,
     config_changed,
@@ -36,14 +47,19 @@ class CanarySwitch:
     output: str = ""
     """The beginning of what `rollout.after_switch` printed."""
 
+    def also_warning(self, warnings: Sequence[str]) -> "CanarySwitch":
+        """The same, with more for somebody to see to."""
+        return replace(self, warnings=(*self.warnings, *warnings))
 
-def start_canary(path: Path, to: Canary, *, expect: Pointers, cause: Cause) -> CanarySwitch:
+
+def start_canary(path: Path, to: Canary, *, expect: Pointers | str, cause: Cause) -> CanarySwitch:
     """Answer a share of requests with a version.
 
     Args:
         path: The config.
         to: Which version, and how large a share.
-        expect: What the config pointed at when that was decided.
+        expect: What the config pointed at when that was decided, or the sha256 of its bytes
+            then (any edit since refuses the start).
         cause: Who, when, why; of the prompts' ids it knows the canary's and the active one's.
 
     Raises:
@@ -58,23 +74,49 @@ def start_canary(path: Path, to: Canary, *, expect: Pointers, cause: Cause) -> C
     with only_writer(path) as file:
         history = settle(file.real, file.says)
         here = file.canary
-        if file.snapshot.pointers != expect:
-            raise config_changed(file, str(expect))
         if here == to:
             return CanarySwitch(changed=False, before=here, after=here, entry=None)
+        if expect not in (file.snapshot.pointers, file.snapshot.sha256):
+            raise config_changed(file, BEFORE_AN_EDIT if isinstance(expect, str) else str(expect))
         _check_free(file, here, to.version)
         check_not_frozen(file)
         done = _carry_out(file, history, to=to, cause=cause)
     return _with_aftermath(path, done)
 
 
-def stop_canary(path: Path, *, cause: Cause, only: str | None = None) -> CanarySwitch:
+def raise_share(path: Path, share: float, *, expect: Canary, cause: Cause) -> CanarySwitch:
+    """Answer another share of requests with the canary that there is.
+
+    Args:
+        path: The config.
+        share: Of requests, in (0, 1].
+        expect: The canary that the config named when that was decided.
+        cause: Who, when, why.
+
+    Raises:
+        NoVerdict: It names another, or none, or `rollout.frozen` holds.
+        InputError: The config cannot be read, or `rollout.canary` not be written there.
+        CannotEvaluate: The config cannot be written, and is as it was.
+    """
+    with only_writer(path) as file:
+        history = settle(file.real, file.says)
+        if file.canary != expect:
+            raise NoVerdict(f"the config says {file.canary} by now, not {expect}")
+        check_not_frozen(file)
+        done = _carry_out(file, history, to=Canary(expect.version, share), cause=cause)
+    return _with_aftermath(path, done)
+
+
+def stop_canary(
+    path: Path, *, cause: Cause, only: str | None = None, freeze: bool = False
+) -> CanarySwitch:
     """Answer no request with a canary any more; done again, it changes nothing.
 
     Args:
         path: The config.
         cause: Who, when, why.
         only: The version to stop; another one is left alone.
+        freeze: Whether to set `rollout.frozen` as well.
 
     Raises:
         InputError: The config cannot be read, or `rollout.canary` not be written there.
@@ -87,12 +129,14 @@ def stop_canary(path: Path, *, cause: Cause, only: str | None = None) -> CanaryS
             return CanarySwitch(
                 changed=False, before=here, after=here, entry=None, warnings=history.warnings
             )
-        done = _carry_out(file, history, to=NO_CANARY, cause=cause)
+        done = _carry_out(file, history, to=NO_CANARY, cause=cause, freeze=freeze)
     return _with_aftermath(path, done)
 
 
-def record_found(path: Path, canary: Canary, *, cause: Cause) -> Entry | None:
-    """Record a canary that somebody wrote into the config by hand; None if it has gone again.
+def record_found(path: Path, canary: Canary, *, cause: Cause) -> Sequence[Entry]:
+    """Record what somebody wrote into the config by hand; the canary's course with it.
+
+    Empty if it has gone again. Nothing is recorded that a rewriting which was killed still owes.
 
     Raises:
         CannotEvaluate: The history cannot be written.
@@ -100,8 +144,12 @@ def record_found(path: Path, canary: Canary, *, cause: Cause) -> Entry | None:
     with only_writer(path) as file:
         history = settle(file.real, file.says)
         if file.says.canary != canary:
-            return None
-        change = CanaryChange(NO_CANARY, canary)
+            return ()
+        course = course_of(canary, history.canaries)
+        if stands_at(course, canary):
+            return course
+        before = course[-1].canary.after if course and course[-1].canary else NO_CANARY
+        change = CanaryChange(before, canary)
         entry = entry_of(file, cause=cause, rewritten=file.raw, canary=change)
         try:
             write_ahead(file.real, (*history.owed, entry))
@@ -111,15 +159,23 @@ def record_found(path: Path, canary: Canary, *, cause: Cause) -> Entry | None:
                 mend="begin the canary where it can: assay canary start",
             ) from None
         settle(file.real, file.says)
-        return entry
+        return [*course, entry]
 
 
-def beginning_of(canary: Canary, changes: Sequence[Entry]) -> Entry | None:
-    """The start of a canary, if that was the last of these changes."""
-    last = changes[-1] if changes else None
-    if last is None or last.cause.action != CANARY_START or last.canary is None:
-        return None
-    return last if last.canary.after.version == canary.version else None
+def stands_at(course: Sequence[Entry], canary: Canary) -> bool:
+    """Whether a course led to just this version and share."""
+    return bool(course) and course[-1].canary is not None and course[-1].canary.after == canary
+
+
+def course_of(canary: Canary, changes: Sequence[Entry]) -> Sequence[Entry]:
+    """The start of a canary and the changes of its share since, if it has not ended since."""
+    for n in range(len(changes) - 1, -1, -1):
+        change = changes[n].canary
+        if change is None or change.after.version != canary.version:
+            break
+        if changes[n].cause.action == CANARY_START:
+            return changes[n:]
+    return ()
 
 
 def taken_back(version: str, history: History) -> Entry | None:
@@ -144,12 +200,23 @@ def _check_free(file: PointerFile, here: Canary, version: str) -> None:
         raise NoVerdict(f"{version} is active: every request is answered with it")
 
 
-def _carry_out(file: PointerFile, history: History, *, to: Canary, cause: Cause) -> CanarySwitch:
-    rewritten = file.with_canary(to)
-    before = file.canary
-    entry = entry_of(file, cause=cause, rewritten=rewritten, canary=CanaryChange(before, to))
-    after = carry_out(file, history, entry, rewritten)
-    return CanarySwitch(changed=True, before=before, after=to, entry=entry, warnings=after.warnings)
+def _carry_out(
+    file: PointerFile, history: History, *, to: Canary, cause: Cause, freeze: bool = False
+) -> CanarySwitch:
+    rewritten, before, frozen = file.with_canary(to), file.canary, None
+    if freeze:
+        with contextlib.suppress(InputError):  # what cannot be frozen is ended all the same
+            after = parse_pointer_file(file.path, file.real, rewritten)
+            rewritten, frozen = with_frozen(after, to=True), True
+    entry = entry_of(
+        file,
+        cause=cause,
+        rewritten=rewritten,
+        canary=CanaryChange(before, to),
+        frozen=frozen,
+    )
+    warnings = carry_out(file, history, entry, rewritten).warnings
+    return CanarySwitch(changed=True, before=before, after=to, entry=entry, warnings=warnings)
 
 
 def _with_aftermath(path: Path, done: CanarySwitch) -> CanarySwitch:

@@ -1,4 +1,4 @@
-"""`assay canary start | status | watch`: without Prefect, since a watch must work without it."""
+"""`assay canary start | status | watch | promote`: without Prefect, which may be down."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.commands.canary_end import say
 from assay.commands.screen import Screen
@@ -15,8 +16,11 @@ from assay.config import Config, load_config
 from assay.errors import AssayError, InputError
 from assay.history import CANARY_START, Cause, read_history, whoami
 from assay.prompts import load_prompt
-from assay.sections import CanarySection
 
+if TYPE_CHECKING:
+    from assay.canary.looking import Look
+
+GOES_ON = ("watching", "no data", "share raised", "awaiting approval")
 SHOULD_BE_SEEN = ("alarm", "no data")
 """Outcomes for which `--once` does not exit with 0."""
 EXIT_LOOK_AT_IT = 3
@@ -72,29 +76,48 @@ def watch(arguments: argparse.Namespace) -> int:
         raise InputError(f"--every {arguments.every:g} is too often", mend="give 1 or more seconds")
     while True:
         outcome = _look(arguments.config)
-        if arguments.once or outcome not in ("watching", "no data"):
+        if arguments.once or outcome not in GOES_ON:
             return EXIT_LOOK_AT_IT if outcome in SHOULD_BE_SEEN else 0
         time.sleep(arguments.every)
 
 
+def promote(arguments: argparse.Namespace) -> int:
+    """Make the canary active, if it has shown itself no worse."""
+    from assay.canary.looking import approve
+
+    config = load_config(arguments.config, os.environ)
+    _tell(config, approve(config, who=whoami(), note=arguments.reason, now=datetime.now(UTC)))
+    return 0
+
+
 def _look(path: Path) -> str:
     """One look, told to whoever sits here and to the receivers of alerts."""
-    from assay.alerts.sending import send_alerts
-    from assay.canary.alarm import alert_of
-    from assay.canary.governed import tell_governor
-    from assay.canary.looking import look, mark_told
-    from assay.canary.page import canary_page
+    from assay.canary.looking import look
 
     config = load_config(path, os.environ)
     found = look(config, who=whoami(), now=datetime.now(UTC))
+    _tell(config, found)
+    return found.outcome
+
+
+def _tell(config: Config, found: "Look") -> None:
+    from assay.alerts.sending import send_alerts
+    from assay.canary.alarm import alert_of
+    from assay.canary.governed import tell_governor
+    from assay.canary.looking import mark_told
+    from assay.canary.page import canary_page
+
     governor = tell_governor(config, found, os.environ)
-    for warning in (*found.warnings, *governor.warnings):
-        print(f"warning: {warning}", file=sys.stderr)
+    warnings = (f"warning: {each}" for each in (*found.warnings, *governor.warnings))
+    for line in (*found.acted.outputs, *warnings):
+        print(line, file=sys.stderr)
     if found.state is None:
         print(found.reason)
-        return found.outcome
+        return
     Screen(highlight=False).print(canary_page(found.state))
     print(*governor.lines, sep="\n", end="\n" if governor.lines else "")
+    if found.incident is not None:
+        print(f"what was seen: {found.incident}")
     if found.must_tell:
         sent = asyncio.run(send_alerts(alert_of(found), config.alerts, environ=os.environ))
         for delivery in sent:
@@ -103,12 +126,13 @@ def _look(path: Path) -> str:
             mark_told(config, found.state)
         except (OSError, AssayError) as refused:
             print(f"warning: {refused}", file=sys.stderr)
-    return found.outcome
 
 
 def _share(config: Config, asked: float | None) -> float:
-    """As asked for, or as the config says where it says one, or the default."""
-    share = asked if asked is not None else config.rollout.canary.share or CanarySection().share
+    """As asked for, or that of the first step, or as the config says it."""
+    from assay.canary.steps import first_share
+
+    share = asked if asked is not None else first_share(config)
     if not 0 < share <= 1:
         raise InputError(f"--share {share:g} is no share", mend="give one in (0, 1], such as 0.05")
     return float(share)

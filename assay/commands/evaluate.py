@@ -46,7 +46,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     exit_code = report(outcome, arguments.json)
     switches = not arguments.no_switch and not plan.is_rerun
     asked = switches and (len(plan.candidates) == 1 or arguments.switch_best)
-    is_done = outcome.switched is not None or outcome.awaits_approval
+    is_done = outcome.switched or outcome.canary or outcome.awaits_approval
     is_left = asked and outcome.verdict == "promote" and not is_done
     return EXIT_NOT_SWITCHED if is_left else exit_code
 

@@ -3,8 +3,11 @@
 import argparse
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 from assay import live
+from assay.canary.switching import CanarySwitch
+from assay.commands.canary_end import say as say_canary
 from assay.commands.rolling_back import say
 from assay.config import Config, load_config
 from assay.errors import InputError
@@ -21,8 +24,7 @@ def promote(arguments: argparse.Namespace) -> int:
     prompt = load_prompt(
         config.folder / config.prompts.directory, wanted if ":" in wanted else f"{name}:{wanted}"
     )
-    done = (_by_force if arguments.force else _on)(config, prompt, arguments)
-    say(done, "switch", arguments.config)
+    _say((_by_force if arguments.force else _on)(config, prompt, arguments), arguments.config)
     return 0
 
 
@@ -36,18 +38,27 @@ def approve(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config, os.environ)
     consent = Consent(who=whoami(), at=datetime.now(UTC), note=arguments.reason)
-    done = approve_evaluation(config, arguments.evaluation, consent).switch
-    say(done, "switch", arguments.config)
+    _say(approve_evaluation(config, arguments.evaluation, consent).switch, arguments.config)
     return 0
 
 
-def _on(config: Config, prompt: PromptVersion, arguments: argparse.Namespace) -> live.Switch:
-    """On an evaluation's evidence."""
-    from assay.promotion import Consent, promote, read_evidence
+def _say(done: live.Switch | CanarySwitch, config: Path) -> None:
+    if isinstance(done, live.Switch):
+        say(done, "switch", config)
+    else:
+        say_canary(done)
+
+
+def _on(
+    config: Config, prompt: PromptVersion, arguments: argparse.Namespace
+) -> live.Switch | CanarySwitch:
+    """On an evaluation's evidence; with `rollout.promote_to: canary` it begins a canary."""
+    from assay.canary.promoting import carry_out
+    from assay.promotion import Consent, read_evidence
 
     evidence = read_evidence(config, arguments.evaluation, prompt_id=prompt.prompt_id)
     consent = Consent(who=whoami(), at=datetime.now(UTC), note=arguments.reason)
-    return promote(config, prompt, evidence, consent).switch
+    return carry_out(config, prompt, evidence, consent).switch
 
 
 def _by_force(config: Config, prompt: PromptVersion, arguments: argparse.Namespace) -> live.Switch:

@@ -151,6 +151,13 @@ class Switched(Part):
     after: str = Field(alias="to")
 
 
+class BegunCanary(Part):
+    """A version that a share of production's requests is answered with since."""
+
+    version: str
+    share: float
+
+
 class Replayed(Part):
     """Which record answered for the world."""
 
@@ -192,6 +199,8 @@ class Decision(Part):
     switched: Switched | None = None
     approval: Approval | None = None
     """None where nobody has to approve, or nothing is promoted."""
+    canary: BegunCanary | None = None
+    """Where a promote began a canary (`rollout.promote_to: canary`); nothing is switched then."""
     looks: tuple[LookTaken, ...] = ()
     """In order; the last one decided, or was the last there is."""
     seed: int
@@ -206,7 +215,7 @@ class Decision(Part):
     @property
     def awaits_approval(self) -> bool:
         """Whether a person has to say yes before it is switched."""
-        return self.approval is not None and self.switched is None
+        return self.approval is not None and self.approval.state == "awaiting"
 
     @property
     def is_clear(self) -> bool:

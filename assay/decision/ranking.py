@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from assay.decision.document import SCHEMA_VERSION, Decision, Gate, Part, Switched
+from assay.decision.document import SCHEMA_VERSION, BegunCanary, Decision, Gate, Part, Switched
 from assay.records import PromptRef
 from assay.stats.proportions import newcombe
 
@@ -26,6 +26,11 @@ class Ranking(Part):
     decisions: tuple[Decision, ...]
     """One a candidate, the best first."""
     switched: Switched | None = None
+
+    @property
+    def canary(self) -> BegunCanary | None:
+        """What one of them began."""
+        return next((one.canary for one in self.decisions if one.canary), None)
 
     @property
     def awaits_approval(self) -> bool:

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 from assay.decision.document import Decision
+from assay.decision.outcome import canary_words
 from assay.decision.ranking import Outcome, Ranking
 from assay.report import rows
 from assay.report.escaping import markdown_text
@@ -59,6 +60,8 @@ def _production(decision: Decision) -> str:
     """What became of the active prompt, or how to change it."""
     if decision.switched is not None:
         return f"switched from {decision.switched.before} to {decision.switched.after}"
+    if decision.canary is not None:
+        return canary_words(decision.canary)
     is_rerun = decision.replayed is not None and decision.replayed.mode == "all"
     if decision.verdict != "promote" or is_rerun:
         return "not switched"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.decision.document import Decision, Gate, Judges, Task
+from assay.decision.outcome import canary_words
 from assay.decision.ranking import Ranking
 from assay.decision.reason import clean_name
 
@@ -248,6 +249,8 @@ def footer_lines(decision: Decision) -> list[str]:
         lines.append(f"most runs above p95: {', '.join(map(clean_name, tops))}")
     if decision.switched is not None:
         lines.append(f"active: {decision.switched.before} -> {decision.switched.after}")
+    if decision.canary is not None:
+        lines.append(f"{canary_words(decision.canary)}; it is watched by: assay canary watch")
     return lines
 
 

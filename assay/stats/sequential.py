@@ -2,7 +2,8 @@
 
 Looking again and again with an ordinary interval finds a difference that is not there, sooner
 or later. A confidence sequence is below the truth at all times together, with its confidence:
-one may look after every run, and stop at any.
+one may look after every run, and stop at any. Lower limits say that a canary is worse, upper
+limits that it is not.
 
 Each run counts once, in the order in which the runs ended; t is the number of canary runs. The
 limits at t hang on the runs up to the t-th canary run alone, so nobody's looking changes them.
@@ -99,6 +100,34 @@ def difference_of_means(
     return _limits(estimate, squared, baseline, canary, alpha=alpha)
 
 
+def upper_log_ratio(values: ArrayLike, is_canary: NDArray[np.bool_], *, alpha: float) -> Floats:
+    """What the log of the ratio of the means is surely below, at every canary run together.
+
+    Arguments as `log_ratio_of_means`; shape (n_canary,), NaN where nothing can be said.
+    """
+    limits = log_ratio_of_means(values, is_canary, alpha=alpha)
+    return 2 * limits.estimate - limits.lower
+
+
+def upper_difference_of_shares(
+    values: ArrayLike, is_canary: NDArray[np.bool_], *, alpha: float
+) -> Floats:
+    """What the canary's share less the baseline's is surely below, at every canary run together.
+
+    Newcombe's hybrid of two score limits, with the sequence's width in the place of z: where
+    neither arm has shown an event yet, an ordinary standard error is 0, and would be certain.
+
+    Arguments as `log_ratio_of_means`, with zeros and ones; shape (n_canary,).
+    """
+    baseline, canary = _moments(values, is_canary)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = widths(canary.n, alpha=alpha)
+        above = _score_limit(canary, z) - canary.mean
+        below = baseline.mean - _score_limit(baseline, -z)
+        upper = canary.mean - baseline.mean + np.hypot(above, below)
+    return np.where(_is_early(baseline, canary), np.nan, upper)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
     """Of one arm's runs up to each canary run."""
@@ -134,10 +163,20 @@ def _up_to(at: NDArray[np.int64], values: Floats, own: NDArray[np.bool_]) -> _Mo
 def _limits(
     estimate: Floats, squared: Floats, baseline: _Moments, canary: _Moments, *, alpha: float
 ) -> LowerLimits:
-    is_early = (canary.n < FIRST_LOOK) | (baseline.n < FIRST_LOOK)
-    unsaid = is_early | ~np.isfinite(estimate) | ~np.isfinite(squared)
+    unsaid = _is_early(baseline, canary) | ~np.isfinite(estimate) | ~np.isfinite(squared)
     with np.errstate(invalid="ignore"):
         lower = estimate - np.sqrt(squared) * widths(canary.n, alpha=alpha)
     return LowerLimits(
         estimate=np.where(unsaid, np.nan, estimate), lower=np.where(unsaid, np.nan, lower)
     )
+
+
+def _is_early(baseline: _Moments, canary: _Moments) -> NDArray[np.bool_]:
+    return (canary.n < FIRST_LOOK) | (baseline.n < FIRST_LOOK)
+
+
+def _score_limit(arm: _Moments, z: Floats) -> Floats:
+    """Wilson's limit of a share, `z` standard errors above it, or below."""
+    n, share = arm.n, arm.mean
+    half = z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return np.asarray((share + z * z / (2 * n) + half) / (1 + z * z / n))

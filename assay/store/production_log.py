@@ -61,7 +61,7 @@ def read_production_log(
     passed_over: Counter[str] = Counter()
     paths = [path for path in log_files(folder, pattern) if _may_hold(path, since)]
     tables = [_read(path, named, passed_over) for path in paths]
-    whole = pa.concat_tables([table for table in tables if table is not None] or [_nothing()])
+    whole = pa.concat_tables([table for table in tables if table is not None] or [no_runs()])
     recent = whole.filter(
         pc.fill_null(pc.greater_equal(whole["started_at"], pa.scalar(since, _TIME)), True)
     )
@@ -91,7 +91,8 @@ _SCHEMA = pa.schema(
 )
 
 
-def _nothing() -> pa.Table:
+def no_runs() -> pa.Table:
+    """A log in which nothing stands."""
     return _SCHEMA.empty_table()
 
 

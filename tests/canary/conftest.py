@@ -1,6 +1,7 @@
 """A small workspace with a canary section, and a simulated production beside it."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from assay.canary.looking import Look, look
 from assay.canary.switching import CanarySwitch
 from assay.config import Config, load_config
 from assay.history import Cause
+from assay.pointers import read_pointer_file
 from assay.prompts import load_prompt
 from tests.fakes.production import Production
 
@@ -44,6 +46,13 @@ class Shop:
             folder / "logs" / "runs.jsonl", *ids, at=self.began - timedelta(hours=1)
         )
 
+    def at(self, folder: Path) -> "Shop":
+        """The same in a copy of the folder."""
+        other = object.__new__(Shop)
+        other.folder, other.path, other.began = folder, folder / self.path.name, self.began
+        other.production = replace(self.production, log=folder / "logs" / "runs.jsonl")
+        return other
+
     def prompt_id(self, version: str) -> str:
         return load_prompt(self.folder / "prompts", f"support:{version}").prompt_id
 
@@ -64,6 +73,13 @@ class Shop:
         )
         self.production.at = max(self.production.at, self.began)
         return done
+
+    def go_on(self, runs: int, **more: Any) -> None:
+        """More of production, routed as the config says by now."""
+        canary = read_pointer_file(self.path).canary
+        self.production.share = canary.share if canary.runs else 0.0
+        self.production.at += timedelta(minutes=2)  # after the last look
+        self.production.runs(runs, **more)
 
     def look(self) -> Look:
         """A look just after the last run."""

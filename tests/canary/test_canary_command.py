@@ -1,5 +1,6 @@
 """`assay canary ...` as typed, on the sample workspace with a simulated production."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assay.history import read_history
-from assay.pointers import NO_CANARY, read_pointer_file
+from assay.pointers import NO_CANARY, read_pointer_file, sha256_hex
 from assay.prompts import load_prompt
 from tests.commands import Assay
 from tests.conftest import ROOT, Find, Promoted, Workspace
@@ -86,6 +87,7 @@ def test_evidence_is_asked_for_and_an_alarm_outweighs_it(
     refused = assay(here, "canary", "start", "v15", "--evaluation", promoted.evaluation.name)
     assert refused.exit_code == 3
     assert "was taken back at" in refused.err
+    assert assay(here, "unfreeze", "--reason", "mended").exit_code == 0
     forced = assay(here, "canary", "start", "v15", "--force", "--reason", "the tool was broken")
     assert forced.exit_code == 0, forced.err
     stopped = assay(here, "canary", "stop", "--reason", "enough")
@@ -145,3 +147,72 @@ def test_the_flow_looks_ends_and_tells(
     assert read_pointer_file(here / "assay.yaml").canary == NO_CANARY
     assert read_history(here / "assay.yaml").canaries[-1].cause.action == "canary_alarm"
     assert watched() == ("no canary", [])
+
+
+STEPPED = SECTION.replace("rollout:\n", "rollout:\n  frozen: false\n  promote_to: canary\n") + (
+    "    steps: [0.2, 0.5]\n    step_runs: 20\n    step_hours: 0\n"
+    "    gates: {mean_tokens: 1, mean_tool_calls: 1, mean_spend: 1, mean_latency: 1,\n"
+    "      p95_exceedance: null, error_share: 0.4, stop_share: 0.4, success_drop: 0.4}\n"
+)
+
+
+def test_a_promote_goes_through_a_canary(assay: Assay, promoted: Promoted, tmp_path: Path) -> None:
+    """The evaluation's end says so; the watch raises the share and makes it active."""
+    here = promoted.copy(tmp_path)
+    config, evaluation = here / "assay.yaml", here / "results" / promoted.evaluation.name
+    config.write_bytes(promoted.before + STEPPED.encode())
+    (evaluation / "decision.json").unlink()  # as it was before its verdict: only that is made
+    (here / "history.jsonl").unlink()
+    journal = evaluation / "journal.jsonl"
+    text = journal.read_text().replace(str(promoted.workspace), str(here))
+    journal.write_text(text.replace(sha256_hex(promoted.before), sha256_hex(config.read_bytes())))
+    ran = assay(here, "evaluate", "support:v15", "--json", "-")
+    decision = json.loads(ran.out)
+    assert decision["reason"].endswith("; promoted to a canary (20 %)")
+    assert (ran.exit_code, decision["verdict"], decision["switched"]) == (0, "promote", None)
+    assert decision["canary"] == {"version": "support:v15", "share": 0.2}
+    assert read_pointer_file(config).snapshot.pointers.active == "support:v13"
+    start = read_history(config).canaries[-1].cause
+    assert (start.action, start.evaluation_id) == ("canary_start", evaluation.name)
+    traffic = production(here, "v15")
+    for share, said in ((0.2, "share raised: "), (0.5, "promoted: ")):
+        traffic.share = share
+        traffic.runs(400)
+        watched = assay(here, "canary", "watch", "--once")
+        assert watched.out.startswith(said), watched.out
+        traffic.at = datetime.now(UTC)
+    assert read_pointer_file(config).snapshot.pointers.active == "support:v15"
+    last = read_history(config).entries[-1].cause
+    assert last.action == "promote"
+    assert "no worse within the margins" in last.reason
+    verified = assay(here, "history", "verify")
+    assert verified.exit_code == 0, verified.out
+    assert "changed" not in verified.out
+
+
+def test_by_hand_a_promote_begins_a_canary_and_a_freeze_forbids_it(
+    assay: Assay, promoted: Promoted, tmp_path: Path
+) -> None:
+    """`assay promote` follows the same rule as an evaluation; `--force` does not."""
+    here = promoted.copy(tmp_path)
+    (here / "assay.yaml").write_bytes(promoted.before + STEPPED.encode())
+    (here / "history.jsonl").unlink()
+    words = ("promote", "v15", "--evaluation", promoted.evaluation.name)
+    assert assay(here, "freeze", "--reason", "3 a.m.").exit_code == 0
+    refused = assay(here, *words)
+    assert (refused.exit_code, "assay unfreeze" in refused.err) == (3, True)
+    assert assay(here, "unfreeze", "--reason", "mended").exit_code == 0
+    begun = assay(here, *words)
+    assert begun.out == "no canary -> canary support:v15 at 0.2\n", begun.err
+    assert assay(here, *words).out == "nothing to change: canary support:v15 at 0.2\n"
+    too_early = assay(here, "canary", "promote")
+    assert (too_early.exit_code, "no data" in too_early.err) == (3, True)
+    approved = assay(here, "approve", promoted.evaluation.name)
+    assert approved.out == "nothing to change: canary support:v15 at 0.2\n", approved.err
+    assert assay(here, "canary", "stop", "--reason", "enough").exit_code == 0
+    again = assay(here, "approve", promoted.evaluation.name)
+    assert (again.exit_code, "began a canary, which ended" in again.err) == (3, True)
+    actions = [entry.cause.action for entry in read_history(here / "assay.yaml").all]
+    assert actions == ["freeze", "unfreeze", "canary_start", "canary_stop"]
+    forced = assay(here, "promote", "v15", "--force", "--reason", "it cannot wait")
+    assert forced.out.startswith("active: support:v13 -> support:v15\n"), forced.err

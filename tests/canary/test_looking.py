@@ -75,10 +75,11 @@ def test_the_incident_is_taken_back_and_told_once(begun: Shop) -> None:
     assert found.state.cause is not None
     assert found.state.cause.metric == "mean_tool_calls"
     assert 20 <= (found.state.cause.alarm_after or 0) <= 30
-    assert "tool calls x3.01 (at least x2.00; allowed x1.25)" in found.reason
+    assert "tool calls x3.01 (at least x1.96; allowed x1.25)" in found.reason
     assert read_pointer_file(begun.path).canary == NO_CANARY
     changed = before.replace(b'"support:v14"', b"null").replace(b"share: 0.2", b"share: 0.0")
-    assert begun.path.read_bytes() == changed
+    frozen = changed.replace(b"rollout:\n", b"rollout:\n  frozen: true\n")
+    assert begun.path.read_bytes() == frozen
     assert actions(begun) == ["canary_start", "canary_alarm"]
     again = begun.look()  # nobody was told yet: the look was killed there
     assert (again.outcome, again.must_tell) == (Outcome.ALARM, True)

@@ -1,5 +1,6 @@
 """Beginning and ending a canary in the config: two values change, and history says why."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from assay.canary.switching import stop_canary
 from assay.errors import AssayError, InputError, NoVerdict
+from assay.freezing import freeze
 from assay.history import CANARY_STOP, Cause, read_history
 from assay.live import read_pointers, rollback
 from assay.pointers import NO_CANARY, Canary, read_pointer_file
@@ -108,6 +110,7 @@ def test_a_canary_that_was_taken_back_needs_force(begun: Shop) -> None:
     assert alarm is not None
     assert "tool calls" in alarm.cause.reason
     assert taken_back("support:v15", read_history(begun.path)) is None
+    freeze(begun.path, to=False, cause=replace(STOP, reason="mended"))
     assert begun.start(at=datetime.now(UTC)).changed  # by force, as `start` here always is
 
 

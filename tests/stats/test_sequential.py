@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtr
 
+from assay.stats.proportions import newcombe
 from assay.stats.sequential import (
     FIRST_LOOK,
     difference_of_means,
     log_ratio_of_means,
     tuned_rho2,
+    upper_difference_of_shares,
+    upper_log_ratio,
     widths,
 )
 
@@ -131,6 +134,48 @@ def test_looking_after_every_run_errs_as_seldom_as_promised(sequence) -> None:  
         is_canary = rng.random(4000) < 0.25
         values = rng.gamma(4.0, 1.0, is_canary.size)
         errors += sequence(values, is_canary, alpha=ALPHA).first_above(0.0) is not None
+    assert errors <= 300 * ALPHA + 3 * math.sqrt(300 * ALPHA)
+
+
+def test_the_upper_limit_of_shares_is_newcombes_with_the_sequences_width() -> None:
+    """At one number of runs it is the published interval at that width's level."""
+    is_canary = np.arange(300) % 3 == 0
+    values = (np.arange(300) % 7 == 0).astype(float)
+    upper = upper_difference_of_shares(values, is_canary, alpha=ALPHA)
+    at = np.flatnonzero(is_canary)[-1] + 1
+    own, values = is_canary[:at], values[:at]
+    level = float(ndtr(widths(own.sum(), alpha=ALPHA)))
+    counts = (values[own].sum(), own.sum(), values[~own].sum(), (~own).sum())
+    assert upper[-1] == pytest.approx(newcombe(*map(float, counts), level=level).upper)
+
+
+def test_runs_without_an_event_prove_little() -> None:
+    """Twenty runs without an error have an estimate of 0 and a standard error of 0."""
+    is_canary = np.arange(800) % 20 == 0
+    upper = upper_difference_of_shares(np.zeros(800), is_canary, alpha=ALPHA)
+    assert np.isnan(upper[: FIRST_LOOK - 1]).all()
+    assert upper[FIRST_LOOK - 1] > 0.3
+    assert (np.diff(upper[FIRST_LOOK - 1 :]) < 0).all()
+
+
+def at_the_margin(rng: np.random.Generator, of: str) -> float:
+    """The lowest upper limit, less the margin, over 1,500 canary runs that are worse by it."""
+    is_canary = rng.random(6000) < 0.25
+    if of == "tokens":
+        values = np.exp(rng.normal(8.3, 0.66, 6000)) * np.where(is_canary, 1.25, 1.0)
+        upper = upper_log_ratio(values, is_canary, alpha=ALPHA) - math.log(1.25)
+    else:
+        often = np.where(is_canary, 0.07, 0.02)
+        values = (rng.random(6000) < often).astype(float)
+        upper = upper_difference_of_shares(values, is_canary, alpha=ALPHA) - 0.05
+    return float(np.nanmin(upper[199:]))
+
+
+@pytest.mark.parametrize("of", ["tokens", "errors"])
+def test_a_canary_that_is_worse_by_the_margin_is_seldom_called_no_worse(of: str) -> None:
+    """Looked at after every run from the 200th on, over 1,500 of them: at most alpha."""
+    rng = np.random.default_rng(11)
+    errors = sum(at_the_margin(rng, of) < 0 for _ in range(300))
     assert errors <= 300 * ALPHA + 3 * math.sqrt(300 * ALPHA)
 
 

@@ -68,7 +68,8 @@ class Client:
 
         Args:
             choice: What it runs with.
-            about: `agent`, `model`, `category`, `run_id` and `golden_task_id`, where known.
+            about: `agent`, `model`, `category`, `run_id` and `golden_task_id`, where known; and
+                `input`, where it may be logged.
 
         Raises:
             InputError: `choice` is no prompt version: a run without prompt_id is not logged.

@@ -22,6 +22,7 @@ COUNTS = (
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens", "steps",
     "tool_calls", "denied_tool_calls",
 )  # fmt: skip
+MAX_INPUT = 20_000
 MAX_OUTPUT = 8_000
 MAX_TEXT = 1_000
 """Characters; of an output more."""
@@ -48,7 +49,7 @@ class Run:
         log_prompt_id: bool,
         about: Mapping[str, str | None],
     ) -> None:
-        if unknown := about.keys() - set(ABOUT):
+        if unknown := about.keys() - {*ABOUT, "input"}:
             raise TypeError(f"a run has no {', '.join(sorted(unknown))}")
         self._log, self._budgets = log, dict(budgets)
         self._columns: dict[str, Any] = {
@@ -57,6 +58,7 @@ class Run:
             "prompt_id": prompt.prompt_id if log_prompt_id else None,
             "prompt_name": prompt.name,
             "prompt_version": prompt.version,
+            **_input(about.get("input")),
         }
         self._reported: dict[str, Any] = {}
         self._is_over = False
@@ -127,6 +129,12 @@ class Run:
             return
         stop = "agent_error" if isinstance(error, Exception) else "cancelled"
         self.end(stop_reason=stop, error=_words(error))
+
+
+def _input(asked: str | None) -> dict[str, str]:
+    """What was asked, where it is to be logged: whole, for a part of it is another question."""
+    text = _text(asked, MAX_INPUT + 1)
+    return {"input": text} if text and len(text) <= MAX_INPUT else {}
 
 
 def reported_columns(reported: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ export interface About {
   category?: string | null;
   agent?: string | null;
   model?: string | null;
+  /** What was asked, where it may be logged. */
+  input?: string | null;
 }
 
 /** What a run used and how it ended; what is left out is not known. */

@@ -134,6 +134,18 @@ def test_texts_are_bounded_and_whole(client: Client, config: Path) -> None:
     assert lines_of(config)[-1]["output"].startswith("a\n\u2028\ufffdx")
 
 
+def test_an_input_is_logged_only_if_it_is_given_and_whole(client: Client, config: Path) -> None:
+    """A part of a question is another question; without being told so, users are not quoted."""
+    longest = "x" * 20_000
+    for asked in ("Is it \u00e9?", longest, longest + "x", None):
+        with client.run(client.choose("k"), input=asked):
+            pass
+    starts, ends = lines_of(config)[::2], lines_of(config)[1::2]
+    for lines in (starts, ends):
+        assert [line.get("input") for line in lines] == ["Is it \u00e9?", longest, None, None]
+    assert "input" not in ends[-1]
+
+
 def test_the_canary_and_compare_read_it(client: Client, config: Path) -> None:
     """Starts are no runs: neither that of a run that ended nor that of one that hangs."""
     for number in range(3):

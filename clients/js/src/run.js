@@ -9,6 +9,7 @@ const COUNTS = [
 const REPORTED = new Set([
   ...COUNTS, "tool_calls_by_tool", "spend_usd", "stop_reason", "success", "output", "error", "model",
 ]);
+const MAX_INPUT = 20_000;
 const MAX_OUTPUT = 8_000;
 const MAX_TEXT = 1_000;
 const MAX_TOOLS = 100;
@@ -21,7 +22,7 @@ export class Run {
   #isOver = false;
 
   constructor(log, prompt, { budgets, logPromptId, about }) {
-    refuseUnknown(about, new Set(ABOUT));
+    refuseUnknown(about, new Set([...ABOUT, "input"]));
     this.#log = log;
     this.#columns = {
       ...Object.fromEntries(ABOUT.map((name) => [name, text(about[name])])),
@@ -30,6 +31,7 @@ export class Run {
       prompt_name: prompt.name,
       prompt_version: prompt.version,
       started_at: new Date().toISOString(),
+      ...asked(about.input),
     };
     log.append({ event: "agent_start", ...this.#columns, budgets });
   }
@@ -61,6 +63,12 @@ export class Run {
     const stop_reason = error?.name === "AbortError" ? "cancelled" : "agent_error";
     this.end({ stop_reason, error: words(error) });
   }
+}
+
+/** What was asked, where it is to be logged: whole, for a part of it is another question. */
+function asked(input) {
+  const whole = text(input, MAX_INPUT + 1);
+  return whole && whole.length <= MAX_INPUT ? { input: whole } : {};
 }
 
 function refuseUnknown(given, known) {

@@ -182,6 +182,7 @@ test("a run is a line at its start and one at its end, without the key", async (
   assert.deepEqual([end.total_tokens, end.tool_calls, end.stop_reason], [895, 2, "finish"]);
   assert.equal(end.output, "Done.\u2028\ufffd");
   assert.deepEqual(start.budgets, { max_steps: 25, max_tool_calls: 12, max_seconds: 60, max_tokens: null, max_spend_usd: null });
+  assert.ok(!("input" in start));
   assert.ok(!JSON.stringify([start, end]).includes("ana@example.com"));
 });
 
@@ -194,6 +195,16 @@ test("what the agent throws ends the run and goes on", async () => {
   const ends = lines().filter((line) => line.event === "agent_end");
   assert.deepEqual(ends.map((end) => end.stop_reason), ["agent_error", "cancelled"]);
   assert.equal(ends[0].error, "RangeError: no");
+});
+
+test("an input is logged only if it is given, and whole", () => {
+  const client = opened();
+  const longest = "x".repeat(20_000);
+  for (const input of ["Is it \u00e9?", longest, longest + "x", undefined]) {
+    client.startRun(client.choose("k"), { input }).end();
+  }
+  const inputs = lines().filter((line) => line.event === "agent_end").map((line) => line.input);
+  assert.deepEqual(inputs, ["Is it \u00e9?", longest, undefined, undefined]);
 });
 
 test("a run without its prompt is not logged, and one ends once", () => {

@@ -34,12 +34,12 @@ Events = Callable[[str, str, int], list[dict[str, Any]]]
 def flow_run(find: Find, promoted: Promoted) -> dict[str, Any]:
     """The flow run of the sample's evaluation, found by the name that people look for."""
     named = {"flow_runs": {"name": {"any_": ["support:v15 vs support:v13"]}}}
-    (run,) = (
+    runs = [
         run
         for run in find("flow_runs", named)
         if run["parameters"]["evaluation_id"] == promoted.evaluation.name
-    )
-    return run
+    ]
+    return min(runs, key=lambda each: str(each["created"]))  # others go on with copies of it
 
 
 @pytest.fixture

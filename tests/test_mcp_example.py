@@ -81,4 +81,5 @@ def test_the_example_is_judged_and_a_changed_tool_makes_runs_incomparable_in_wor
     arms = ["--baseline", ids[0], "--candidate", ids[1]]
     assert main(["compare", str(log), *arms, "-c", str(config)]) == 3
     assert LOST in " ".join(capsys.readouterr().out.split())
-    assert not [each for each in psutil.Process().children() if "server.py" in each.cmdline()]
+    children = [each.as_dict(["cmdline"])["cmdline"] for each in psutil.Process().children()]
+    assert not [words for words in children if words and "server.py" in words]

@@ -40,6 +40,9 @@ LISTS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-a
 TEXTS = frozenset({"equals", "contains", "icontains", "regex", "starts-with"})
 SCHEMAS = frozenset({"is-json", "contains-json"})
 CHANGES_MEANING = ("transform", "contextTransform", "config")
+TRANSFORMS = ("transform", "postprocess")
+"""Options of a test that change its output first."""
+TRAJECTORY = "trajectory:"
 NOT_READ = ("weight", "metric", "threshold", "provider", "rubricPrompt")
 """Keys without which a check still says what it said."""
 MAX_NESTED = 3
@@ -56,6 +59,8 @@ class Carrier:
     harvest: Harvest
     root: Any = None
     """The configuration, for `$ref`."""
+    is_transformed: bool = False
+    """Whether the test changes the output before its assertions see it."""
 
     def carry(self, assertions: list[Found]) -> dict[str, Any]:
         """The task's `checks` and bounds; what cannot be carried over is counted as lost."""
@@ -123,8 +128,7 @@ class Carrier:
                 self.harvest.lose(each.at((key,)), f"{key} of an assert", "checks have none here")
         return carried
 
-    @staticmethod
-    def _refuse(given: Mapping[str, Any], *, what: str, base: str) -> None:
+    def _refuse(self, given: Mapping[str, Any], *, what: str, base: str) -> None:
         """Refuse what no check here can say."""
         if given.get("weight") == 0:
             raise LeftOut(what, "its weight is 0: it decides nothing")
@@ -135,6 +139,8 @@ class Carrier:
             raise LeftOut(what, "it is code, and is not run")
         if base not in VALUES and base not in BOUNDS:
             raise LeftOut(what, "there is no such check")
+        if self.is_transformed and base not in BOUNDS and not base.startswith(TRAJECTORY):
+            raise LeftOut(what, "it is of what the test's transform makes, which is not run")
 
     def _bound(self, given: Mapping[str, Any], name: str) -> tuple[str, Any]:
         if name not in BOUNDS:

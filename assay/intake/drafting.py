@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.golden_task import GoldenTask
-from assay.intake.assertions import Carrier
+from assay.intake.assertions import TRANSFORMS, Carrier
 from assay.intake.cases import Case
 from assay.intake.conversations import conversation_of, is_conversation
 from assay.intake.harvest import Draft, Harvest, LeftOut
@@ -72,7 +72,13 @@ class Drafter:
         if self.template is None:
             columns = {**self._guessed(case), **columns}
         asked, beside = self._input(case, columns, renderer)
-        carrier = Carrier(renderer, self.folder, self.harvest, self.root)
+        carrier = Carrier(
+            renderer,
+            self.folder,
+            self.harvest,
+            self.root,
+            is_transformed=any(case.options.get(key) for key in TRANSFORMS),
+        )
         held = carrier.carry(case.assertions)
         own = {
             ours: _as_ours(ours, case.variables.get(theirs))

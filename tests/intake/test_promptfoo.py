@@ -212,3 +212,18 @@ def test_default_assertions_can_be_turned_off(importer: Importer) -> None:
     one, two = loaded()
     assert (checks(one), checks(two)) == ([("contains", "a")], [])
     assert two.input == "So, two"
+
+
+def test_a_transform_of_the_test_leaves_what_looks_at_the_output_out(importer: Importer) -> None:
+    """It would be another text that is looked at; bounds and trajectories are not of the text."""
+    ran = importer.text(
+        "c.yaml",
+        "prompts: ['{{q}}']\ndefaultTest: {options: {transform: 'output[0].name'}}\ntests:\n"
+        "  - vars: {q: one}\n    assert:\n      - {type: equals, value: get_weather}\n"
+        "      - {type: latency, threshold: 5000}\n"
+        "      - {type: 'trajectory:tool-used', value: get_weather}\n",
+    )
+    task = loaded()[0]
+    assert checks(task) == [("trajectory:tool-used", "get_weather")]
+    assert task.max_seconds == 5.0
+    assert "c.yaml:6: assert equals: it is of what the test's transform makes" in ran.err

@@ -258,9 +258,9 @@ class Rollout(Section):
     frozen: bool = False
     """Kill switch: production answers everything with the last good version, without a canary;
     nothing is promoted, and `assay rollback` goes on working."""
-    promote_to: Literal["active", "canary"] = "active"
+    promote_to: Literal["active", "canary"] | None = None
     """`canary`: a promote verdict begins a canary, which is made active once it has shown itself
-    no worse."""
+    no worse. Empty: `canary` where `canary.steps` are configured, else `active`."""
     canary: CanarySection = CanarySection()
     """A version beside the active one in production."""
     monitors: MonitorSection = MonitorSection()
@@ -268,13 +268,18 @@ class Rollout(Section):
 
     @model_validator(mode="after")
     def _a_canary_is_guarded(self) -> "Rollout":
-        if self.promote_to == "canary" and self.canary.run_log is None:
+        if self.begins_canaries and self.canary.run_log is None:
             raise refusal(
-                "promote_to is canary, but no run log is named: nothing would guard it",
+                "a promote begins a canary, but no run log is named: nothing would guard it",
                 mend="set rollout.canary.run_log, such as logs/runs-*.jsonl",
-                at=("promote_to",),
+                at=("promote_to",) if self.promote_to else ("canary", "steps"),
             )
         return self
+
+    @property
+    def begins_canaries(self) -> bool:
+        """Whether a promote verdict begins a canary."""
+        return self.promote_to == "canary" or (self.promote_to is None and bool(self.canary.steps))
 
 
 class ConfigFile(Section):

@@ -158,7 +158,7 @@ def _or_switched_already(config: Config, request: Request, now: datetime) -> Req
 
 
 def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
-    if config.rollout.promote_to == "canary":
+    if config.rollout.begins_canaries:
         _ = read_pointer_file(config.path).canary  # must be there to be written on a promote
     directory = config.folder / config.prompts.directory
     name, _ = parse_ref(config.prompts.active)

@@ -26,7 +26,7 @@ class Begun:
 
 def begins_canary(config: Config, prompt: PromptVersion) -> bool:
     """Whether a promote of this version begins a canary."""
-    return config.rollout.promote_to == "canary" and config.prompts.active != prompt.ref
+    return config.rollout.begins_canaries and config.prompts.active != prompt.ref
 
 
 def carry_out(

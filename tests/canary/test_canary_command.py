@@ -149,7 +149,7 @@ def test_the_flow_looks_ends_and_tells(
     assert watched() == ("no canary", [])
 
 
-STEPPED = SECTION.replace("rollout:\n", "rollout:\n  frozen: false\n  promote_to: canary\n") + (
+STEPPED = SECTION.replace("rollout:\n", "rollout:\n  frozen: false\n") + (
     "    steps: [0.2, 0.5]\n    step_runs: 20\n    step_hours: 0\n"
     "    gates: {mean_tokens: 1, mean_tool_calls: 1, mean_spend: 1, mean_latency: 1,\n"
     "      p95_exceedance: null, error_share: 0.4, stop_share: 0.4, success_drop: 0.4}\n"

@@ -44,15 +44,15 @@ def flow_run(find: Find, promoted: Promoted) -> dict[str, Any]:
 
 @pytest.fixture
 def events(find: Find) -> Events:
-    """Waits until the server has stored so many events of an evaluation, and gives them."""
+    """Waits until the server has stored so many events of a flow run, and gives them."""
 
-    def ask(name: str, evaluation_id: str, number: int) -> list[dict[str, Any]]:
+    def ask(name: str, flow_run_id: str, number: int) -> list[dict[str, Any]]:
         deadline = time.monotonic() + PATIENCE_S
         found: list[dict[str, Any]] = []
         while len(found) < number:
             assert time.monotonic() < deadline, found
             answer = find("events", {"filter": {"event": {"name": [name]}}})
-            found = [one for one in answer["events"] if evaluation_id in str(one["payload"])]
+            found = [one for one in answer["events"] if flow_run_id in str(one["related"])]
         assert len(found) == number
         return found
 
@@ -151,12 +151,12 @@ def test_runs_are_found_by_kind_prompt_baseline_and_verdict(
 
 
 def test_decision_switch_and_alerts_are_events_of_the_agent_and_of_the_run(
-    events: Events, flow_run: dict[str, Any], promoted: Promoted
+    events: Events, flow_run: dict[str, Any]
 ) -> None:
     """What automations start from: they match labels, and their messages show payloads."""
-    found = events("assay.decision", promoted.evaluation.name, 1)
-    found += events("assay.switch", promoted.evaluation.name, 1)
-    found += events("assay.alert", promoted.evaluation.name, 2)
+    found = events("assay.decision", flow_run["id"], 1)
+    found += events("assay.switch", flow_run["id"], 1)
+    found += events("assay.alert", flow_run["id"], 2)
     for event in found:
         assert event["resource"]["prefect.resource.id"] == "assay.agent.support"
         related = [one["prefect.resource.id"] for one in event["related"]]

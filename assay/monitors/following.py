@@ -119,7 +119,7 @@ def _read_on(following: Following, path: Path, stat: os.stat_result) -> bool:
             raw += more
         whole = raw[: raw.rfind(b"\n") + 1]
         is_first = place.read_to == 0
-        if is_first and (following.columns or not is_ours(raw.partition(b"\n")[0])):
+        if is_first and (following.columns or not is_ours(raw)):
             _read_whole(following, path, stat, place)
             return False
         if not whole:

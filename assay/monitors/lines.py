@@ -17,6 +17,8 @@ MOST = 1e15
 MAX_ID_CHARS = 200
 BAD_LINE = "line that is no run"
 NO_TIME = "run without its time"
+MAX_TORN = 20
+"""So many lines at the beginning of a log may be torn."""
 
 
 @dataclass(slots=True)
@@ -29,9 +31,13 @@ class Lines:
     passed_over: Counter[str] = field(default_factory=Counter)
 
 
-def is_ours(line: bytes) -> bool:
-    """Whether a log that begins so is one that a production client writes."""
-    value = _object(line)
+def is_ours(beginning: bytes) -> bool:
+    """Whether a log that begins so is one that a production client writes.
+
+    A log that was cut may begin with torn lines: the first that is whole tells.
+    """
+    values = map(_object, beginning.split(b"\n", MAX_TORN)[:MAX_TORN])
+    value = next((each for each in values if each is not None), None)
     return value is not None and value.get("event") in (START, END)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from assay.monitors import following
@@ -91,6 +91,8 @@ STEPS = (
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=25))
+@example(steps=[Life.run, Life.cut, Life.tear, Life.hang])
+@example(steps=[Life.run, Life.cut, Life.tear, Life.look, Life.run, Life.hang])
 def test_whatever_becomes_of_a_log_each_run_counts_once(
     new_desk: NewDesk, steps: list[Callable[[Life, int], None]]
 ) -> None:

@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from assay.agents.opening import open_agent
-from assay.agents.protocol import Agent, AgentResult, Order, Recordable
+from assay.agents.protocol import Agent, Order, Recordable
 from assay.agents.proxy.measured import warnings_about
-from assay.checks import Observed, assess
 from assay.config import EvaluationBudgets
 from assay.golden import GoldenTask
 from assay.judges.bench import Bench, is_to_be_judged, open_bench
@@ -18,6 +16,7 @@ from assay.ledger import Ledger
 from assay.plan import Plan, folder_of
 from assay.prompts import PromptVersion
 from assay.records import RunKey, RunRecord, RunScope
+from assay.run_record import Made, run_record
 from assay.slots import Slots
 from assay.store.evaluations import EvaluationFolder
 from assay.store.journal import Journal
@@ -25,12 +24,6 @@ from assay.store.record import Record, Recorder, secrets_of
 from assay.store.replay import ANOTHER_REQUEST, NOT_RECORDED, OpenReplay, open_replay
 from assay.store.tape import Exchange, Tape, read_tapes
 from assay.store.toolsets import keep_tools
-
-MAX_OUTPUT_CHARS = 50_000
-"""What is kept of an output; a model's text is bounded before it is stored."""
-
-MAX_TRACED_CHARS = 1_000
-"""What the stored trace keeps of one tool call's arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +172,8 @@ class Evaluation:
         )
         if tape.latency_s is not None:
             result = replace(result, latency_s=tape.latency_s)
-        run = self._record(cell, key, result, started_at=started_at, round_number=round_number)
+        made = Made(cell.prompt, cell.task, key, started_at=started_at, round=round_number)
+        run = run_record(made, result, plan=self.plan, agent=self.agent)
         if self._recorder is not None:
             self._recorder.add(run, tape)
         if is_to_be_judged(cell.task, run):
@@ -195,16 +189,9 @@ class Evaluation:
             cell.task,
             run,
             key,
-            heard=self._heard.get(self._judged_as(key), {}),
+            heard=self._heard.get(replace(key, evaluation_id=self.plan.judged_in).run_id, {}),
             keep=lambda answer: self._journal.append(as_line(run.run_id, answer)),
         )
-
-    def _judged_as(self, key: RunKey) -> str:
-        """The id of the run that judges were heard on: its own, or the recorded one's."""
-        replay = self.plan.replay
-        if replay is None or not self.plan.is_rerun:
-            return key.run_id
-        return replace(key, evaluation_id=replay.evaluation_id).run_id
 
     async def _keep(self, run: RunRecord) -> None:
         self._journal.append({"type": "run_end", "run": run.model_dump(mode="json")})
@@ -230,51 +217,6 @@ class Evaluation:
             "budgets": self.plan.config.budgets.model_dump(exclude={"evaluation"}),
         }
 
-    def _record(
-        self,
-        cell: Cell,
-        key: RunKey,
-        result: AgentResult,
-        *,
-        started_at: datetime,
-        round_number: int,
-    ) -> RunRecord:
-        used = asdict(result)
-        trace: list[dict[str, object]] = [
-            _without_none(call) | {"arguments": call["arguments"][:MAX_TRACED_CHARS]}
-            for call in used.pop("calls")
-        ]
-        trace += [{"note": note} for note in used.pop("notes")]
-        used["output"], used["error"] = _storable(result.output), _storable(result.error)
-        verdict = assess(cell.task, observed(result))
-        return RunRecord(
-            evaluation_id=key.evaluation_id,
-            run_id=key.run_id,
-            prompt_name=cell.prompt.name,
-            prompt_version=cell.prompt.version,
-            prompt_id=cell.prompt.prompt_id,
-            golden_task_id=cell.task.id,
-            golden_task_hash=cell.task.hash,
-            category=cell.task.category,
-            repeat=key.repeat,
-            round=round_number,
-            agent=self.agent.name,
-            model=self.agent.model,
-            model_params_hash=self.agent.model_params_hash,
-            tools_hash=self.agent.tools_hash,
-            budgets_hash=self.plan.budgets_hash,
-            price_table=self.agent.price_table,
-            faults_hash=self.plan.config.faults_hash,
-            replayed=None if self.plan.replay is None else str(self.plan.replay),
-            started_at=started_at,
-            success=verdict.success,
-            failed_checks=list(verdict.failed_checks),
-            violated_invariants=list(verdict.violated_invariants),
-            success_without_judge=verdict.success if cell.task.judged_checks else None,
-            trace=trace,
-            **used,
-        )
-
 
 @asynccontextmanager
 async def open_evaluation(
@@ -294,7 +236,7 @@ async def open_evaluation(
             if agent.tool_schemas is not None:
                 keep_tools(folder, agent.tool_schemas)
             finished = {run.run_id: run for run in folder.finished_runs()}
-            answers = _heard_in(plan, folder).judges_answers(from_line)
+            answers = _beside(folder, plan.judged_in).judges_answers(from_line)
             bench.recall(spent_on(answers))
             unjudged = {run.run_id: run for run in folder.unjudged_runs()}
             taped = read_tapes(folder.tapes, finished=finished.keys() | unjudged.keys())
@@ -324,17 +266,15 @@ async def open_evaluation(
 
 
 def _replay_of(plan: Plan, folder: EvaluationFolder) -> OpenReplay | None:
-    """The record that answers, from a folder beside the evaluation's."""
+    """The record that answers."""
     if (replay := plan.replay) is None:
         return None
-    return open_replay(Record(folder.path.with_name(replay.evaluation_id)), replay.mode)
+    return open_replay(_beside(folder, replay.evaluation_id).record, replay.mode)
 
 
-def _heard_in(plan: Plan, folder: EvaluationFolder) -> EvaluationFolder:
-    """Where the journal with the judges' answers is: with the runs that they were heard on."""
-    if plan.replay is None or not plan.is_rerun:
-        return folder
-    return EvaluationFolder(folder.path.with_name(plan.replay.evaluation_id))
+def _beside(folder: EvaluationFolder, evaluation_id: str) -> EvaluationFolder:
+    """The folder of another evaluation, or this one's."""
+    return EvaluationFolder(folder.path.with_name(evaluation_id))
 
 
 @contextmanager
@@ -349,32 +289,3 @@ def _recording(plan: Plan, record: Record, agent: Agent, bench: Bench) -> Iterat
             header = agent.record_header(plan.config, plan.evaluation_id)
             recorder.begin(header.model_copy(update={"judge": bench.described(plan.config)}))
         yield recorder
-
-
-def observed(result: AgentResult) -> Observed:
-    """What the golden task's checks may look at."""
-    return Observed(
-        output=result.output,
-        stop_reason=result.stop_reason,
-        steps=result.steps,
-        tool_calls=result.tool_calls,
-        total_tokens=result.total_tokens,
-        latency_s=result.latency_s,
-        spend_usd=result.spend_usd,
-        calls=[
-            {"tool": call.tool, "arguments": call.arguments}
-            for call in result.calls
-            if call.was_made
-        ],
-    )
-
-
-def _without_none(call: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in call.items() if value is not None}
-
-
-def _storable(text: str | None) -> str | None:
-    """Bounded, and without the half characters that no file format takes."""
-    if text is None:
-        return None
-    return text[:MAX_OUTPUT_CHARS].encode("utf-8", "replace").decode("utf-8")

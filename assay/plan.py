@@ -59,6 +59,13 @@ class Plan:
         return self.replay is not None and self.replay.mode is ReplayMode.ALL
 
     @property
+    def judged_in(self) -> str:
+        """The evaluation whose judges were heard: a rerun hears none anew."""
+        if self.replay is None or not self.is_rerun:
+            return self.evaluation_id
+        return self.replay.evaluation_id
+
+    @property
     def prompts(self) -> tuple[PromptVersion, ...]:
         """The baseline, then every candidate."""
         return self.baseline, *self.candidates
@@ -103,7 +110,7 @@ class Plan:
                 "code": self.config.code_hashes,
                 "metadata": [task.metadata for task in self.tasks if task.metadata],
                 "config": self.config.model_dump(mode="json", include={"agent", "budgets"}),
-                **self._judged_by(),
+                **self._judged_by,
                 "gates": self.gates.model_dump(mode="json"),
                 "allow_different": sorted(self.allow_different),
                 "max_infra_error_share": self.config.testing.max_infra_error_share,
@@ -118,6 +125,7 @@ class Plan:
         world = {"faults_hash": self.config.faults_hash, "replay": replay}
         return {name: value for name, value in world.items() if value is not None}
 
+    @property
     def _judged_by(self) -> dict[str, Any]:
         """The judge, where any golden task asks for one."""
         if not any(task.asks_a_judge for task in self.tasks):

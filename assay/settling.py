@@ -160,20 +160,15 @@ def _or_switched_already(config: Config, request: Request, now: datetime) -> Req
 def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
     if config.rollout.begins_canaries:
         _ = read_pointer_file(config.path).canary  # must be there to be written on a promote
-    directory = config.folder / config.prompts.directory
-    name, _ = parse_ref(config.prompts.active)
     tasks = load_golden(config)
     recorded = _to_replay(config, request, tasks)
-    if recorded is not None and request.replay is ReplayMode.ALL:
-        request = _as_begun(request, recorded)
-    baseline = load_prompt(directory, _full_ref(request.baseline or config.prompts.active, name))
-    candidates = tuple(load_prompt(directory, _full_ref(each, name)) for each in request.candidates)
-    _refuse_equals(baseline, candidates)
-    for prompt in (baseline, *candidates):
-        verify_lock(directory, prompt)
-    if recorded is not None and request.replay is ReplayMode.ALL:
-        check_prompts(recorded, (baseline, *candidates))
-        check_judged(recorded, tasks)
+    rerun = recorded if request.replay is ReplayMode.ALL else None
+    if rerun is not None:
+        request = _as_begun(request, rerun)
+    baseline, *candidates = _prompts(config, request)
+    if rerun is not None:
+        check_prompts(rerun, (baseline, *candidates))
+        check_judged(rerun, tasks)
     repeats = config.testing.repeats if request.repeats is None else request.repeats
     if repeats < 1:
         raise InputError(f"--repeats is {repeats}", mend="give at least 3: fewer decide nothing")
@@ -186,7 +181,7 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         config=config,
         config_sha256=config.sha256,
         baseline=baseline,
-        candidates=candidates,
+        candidates=tuple(candidates),
         gates=shared_by(len(candidates), _about(config.gates, request.scope)),
         tasks=tasks,
         repeats=repeats,
@@ -196,6 +191,18 @@ def _new_plan(config: Config, request: Request, now: datetime) -> Plan:
         records=request.records,
         replay=_replay(recorded, request.replay),
     )
+
+
+def _prompts(config: Config, request: Request) -> list[PromptVersion]:
+    """The baseline, then the candidates, each as it was locked."""
+    directory = config.folder / config.prompts.directory
+    name, _ = parse_ref(config.prompts.active)
+    refs = [request.baseline or config.prompts.active, *request.candidates]
+    baseline, *candidates = [load_prompt(directory, _full_ref(ref, name)) for ref in refs]
+    _refuse_equals(baseline, candidates)
+    for prompt in (baseline, *candidates):
+        verify_lock(directory, prompt)
+    return [baseline, *candidates]
 
 
 def _replay(recorded: EvaluationFolder | None, mode: ReplayMode | None) -> Replay | None:
@@ -280,7 +287,7 @@ def _full_ref(text: str, name: str) -> str:
     return text if ":" in text else f"{name}:{text}"
 
 
-def _refuse_equals(baseline: PromptVersion, candidates: tuple[PromptVersion, ...]) -> None:
+def _refuse_equals(baseline: PromptVersion, candidates: Sequence[PromptVersion]) -> None:
     """Two names for one text would be judged by noise alone."""
     for candidate in candidates:
         if candidate.ref == baseline.ref:

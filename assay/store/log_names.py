@@ -3,7 +3,10 @@
 Written as most harnesses write them; `toolCalls`, `tool-calls` and `Tool Calls` are `tool_calls`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+
+from assay.errors import InputError
+from assay.wording import one_line
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "prompt_id": (
@@ -114,3 +117,19 @@ def all_names(ours: Iterable[str]) -> list[str]:
         names += [*guesses(each), *MILLISECONDS.get(each, ())]
         names += [name for parts in SUMS.get(each, ()) for name in parts]
     return names
+
+
+def named_columns(pairs: Iterable[str], *, of: Collection[str]) -> dict[str, str]:
+    """`--column category=intent`, as often as it is given: our column -> the log's.
+
+    Raises:
+        InputError: One has no `=`, or names none of our columns `of` a log.
+    """
+    named = dict(pair.partition("=")[::2] for pair in pairs)
+    for ours, theirs in named.items():
+        if ours not in of or not theirs:
+            raise InputError(
+                f"--column {one_line(ours)}={one_line(theirs)} names no column of ours",
+                mend=f"write OURS=THEIRS with one of: {', '.join(of)}",
+            )
+    return named

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.commands.run_asked import Versions, drafted, run_asked_for, versions_of
+from assay.commands.run_asked import Versions, drafted, run_asked_for, say, versions_of
 from assay.config import Config, load_config
 from assay.errors import InputError, NoVerdict
 from assay.golden import GoldenTask
@@ -38,13 +38,13 @@ def golden_add(arguments: argparse.Namespace) -> int:
     into = arguments.into or arguments.config.parent / "golden" / "incidents.jsonl"
     task = _proved_to_load(draft, into, config)
     print(_visible(line_of(task).decode().rstrip("\n")))
-    _say(_cost(arguments.repeats, run, similar, config))
+    say(_cost(arguments.repeats, run, similar, config))
     if arguments.dry_run:
         print("next: the same without --dry-run")
         return 0
     _ask(arguments, f"run {versions.bad.ref} and {versions.good.ref}, and add it if they differ?")
     trial = _tried(task, versions, config, arguments.repeats)
-    _say(f"{trial.bad}\n{trial.good}")
+    say(f"{trial.bad}\n{trial.good}")
     if not trial.tells:
         draft = _forced(arguments, draft, trial)
     _add(draft, into, config)
@@ -162,7 +162,3 @@ def _add(draft: Draft, into: Path, config: Config) -> None:
         print("next: assay golden check")
     else:
         print(f"next: add {into} to testing.golden_files in assay.yaml")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

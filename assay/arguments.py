@@ -194,8 +194,8 @@ def _add_explain(commands: "Commands[argparse.ArgumentParser]") -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: "
-        "rollout.canary.run_log)",
+        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: those of "
+        "production, as assay monitor finds them)",
     )
     command.add_argument(
         "--column",

@@ -15,6 +15,7 @@ from assay.explain.explanation import explain as explain_change
 from assay.explain.page import explanation_page
 from assay.explain.sides import Named, parse_side, select
 from assay.explain.traffic_log import COLUMNS, read_traffic
+from assay.monitors.looking import run_logs
 from assay.store.log_names import named_columns
 from assay.store.production_log import log_files
 from assay.wording import one_line
@@ -74,15 +75,11 @@ def _logs(arguments: argparse.Namespace) -> Sequence[Path]:
         return [path for each in arguments.runs for path in _expanded(each)]
     if not arguments.config.is_file():
         raise InputError("no runs are named", mend="give --runs FILE...")
-    config = load_config(arguments.config, os.environ)
-    pattern = config.rollout.canary.run_log
-    found = log_files(config.folder, pattern) if pattern else []
+    found = run_logs(load_config(arguments.config, os.environ))
     if not found:
         raise InputError(
-            "no runs are named, and rollout.canary.run_log names none"
-            if not pattern
-            else f"rollout.canary.run_log: there is no file {one_line(pattern)}",
-            mend="give --runs FILE...",
+            "no runs are named, and there is no log of production",
+            mend="give --runs FILE..., or set rollout.canary.run_log",
         )
     return found
 

@@ -169,7 +169,7 @@ def _day_of(run: Recorded, config: Config) -> datetime:
     """When it started, as far as the log says it; else today."""
     started = run.get("started_at", config.rollout.canary.columns)
     try:
-        return datetime.fromisoformat(started)
+        return started if isinstance(started, datetime) else datetime.fromisoformat(started)
     except (TypeError, ValueError):
         return datetime.now(UTC)
 

@@ -11,9 +11,10 @@ from assay.errors import InputError
 from assay.intake.conversations import conversation_of, is_conversation
 from assay.intake.harvest import LeftOut
 from assay.jsonl import MAX_LINE_BYTES
+from assay.monitors.looking import run_logs
 from assay.store.log_files import read_columns
 from assay.store.log_names import GUESSES, OF_PRODUCTION, key
-from assay.store.production_log import log_files
+from assay.store.run_log import is_one_of
 from assay.wording import one_line
 
 INPUTS = (
@@ -27,8 +28,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "input": INPUTS,
     "category": ("category", "topic", "intent"),
 }
-DEFAULT_LOG = "logs/runs-*.jsonl"
-"""Where our clients write, when `rollout.canary.run_log` does not say."""
+TEXTS = ("run_id", "prompt_id", "input", "category", "started_at")
+"""Ours that are texts in a CSV, though they look like numbers or times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _as_messages(text: str) -> Any:
 
 def _all_logs(config: Config) -> Iterator[Path]:
     """Production's first, then the journals of evaluations."""
-    yield from log_files(config.folder, config.rollout.canary.run_log or DEFAULT_LOG)
+    yield from run_logs(config)
     results = config.folder / config.results.uri
     yield from sorted(results.glob("*/journal.jsonl"))
 
@@ -153,7 +154,8 @@ def _runs_in(
     if str(path) == "-":
         yield from _of_lines(standard_input, Path("<stdin>"), run_id, named)
     elif path.suffix in (".csv", ".parquet"):
-        log = read_columns(path, wanted=set, texts=lambda name: key(name) in _ID_KEYS)
+        names = [named.get(ours, name) for ours in TEXTS for name in NAMES[ours]]
+        log = read_columns(path, wanted=set, texts=is_one_of(names))
         rows = ({name: column[n].as_py() for name, column in log.columns.items()}
                 for n in range(log.n_runs))  # fmt: skip
         found = (Recorded(row, path) for row in rows)
@@ -161,9 +163,6 @@ def _runs_in(
     else:
         with _opened(path) as file:
             yield from _of_lines(file, path, run_id, named)
-
-
-_ID_KEYS = {key(name) for name in OF_PRODUCTION["run_id"]}
 
 
 def _of_lines(

@@ -6,10 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from assay.cli import main
 from tests.incidents.conftest import BAD_RUN, INTO, SAID, Desk
+
+TYPED = pyarrow.csv.ConvertOptions(
+    column_types=dict.fromkeys(("call", "input", "category"), pa.string())
+)
 
 
 def test_a_task_that_tells_the_versions_apart_is_added(desk: Desk) -> None:
@@ -112,6 +119,23 @@ def test_the_input_comes_from_the_log_where_the_log_has_it(desk: Desk) -> None:
         said = desk.captured.readouterr()
         assert json.loads(said.out.splitlines()[0])["input"] == "Where is my bike?"
         assert "note: the run ran support:v14:1, not support:v14:" in said.err
+
+
+def test_a_table_is_read_as_texts(desk: Desk) -> None:
+    """A question may be a number, an id may begin with noughts, and a day is one in any format."""
+    Path("assay.yaml").write_text(
+        Path("assay.yaml").read_text() + "rollout: {canary: {columns: {run_id: call}}}\n"
+    )
+    header, row = "call,prompt_id,input,category,started_at", "0012,support:v14:x,4711,7,2026-11-20"
+    Path("their.csv").write_text(f"{header}\n{row}T10:00:00Z\n")
+    table = pyarrow.csv.read_csv("their.csv", convert_options=TYPED)
+    pyarrow.parquet.write_table(table, "their.parquet")
+    for log in ("their.csv", "their.parquet"):
+        looked = desk.add("--log", log, "--dry-run", run="0012", said=None)
+        assert looked.exit_code == 0, looked.err
+        task = json.loads(looked.out.splitlines()[0])
+        assert (task["input"], task["category"]) == ("4711", "7")
+        assert task["incident"].startswith("incident, 2026-11-20: run 0012")
 
 
 @pytest.mark.parametrize(

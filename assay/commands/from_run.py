@@ -56,8 +56,6 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
         raise InputError(f"--repeats is {arguments.repeats}", mend="give 1 or more; 5 is usual")
     if arguments.force and not (arguments.reason or "").strip():
         raise InputError("--force needs a reason", mend="add --reason 'why without proof'")
-    if arguments.into is not None and arguments.into.suffix != ".jsonl":
-        raise InputError(f"--into {arguments.into}: golden tasks are JSON lines", mend="NAME.jsonl")
     if not (arguments.yes or arguments.dry_run or _is_watched()):
         raise InputError(
             "nobody is here to be asked", mend="look with --dry-run first, then say --yes"

@@ -23,7 +23,8 @@ MAX_LISTED = 20
 
 def golden_import(arguments: argparse.Namespace) -> int:
     """Import a file; say what was imported, and what was not with its line."""
-    into = _target(arguments)
+    folder = arguments.config.parent / "golden"
+    into: Path = arguments.into or folder / f"{arguments.file.stem}.jsonl"
     config = load_config(arguments.config, os.environ)
     harvest, book, versions = _imported(arguments, into, config)
     losses = sorted(harvest.losses.values(), key=_position)
@@ -78,15 +79,6 @@ def _facts(book: Book, harvest: Harvest, losses: list[Loss]) -> dict[str, Any]:
         "left_out": [_as_json(loss) for loss in losses],
         "notes": list(harvest.notes),
     }
-
-
-def _target(arguments: argparse.Namespace) -> Path:
-    into: Path = arguments.into or (
-        arguments.config.parent / "golden" / f"{arguments.file.stem}.jsonl"
-    )
-    if into.suffix != ".jsonl":
-        raise InputError(f"--into {into}: golden tasks are JSON lines", mend="name it NAME.jsonl")
-    return into
 
 
 def listed(losses: Iterable[Loss]) -> list[str]:

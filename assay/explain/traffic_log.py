@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from assay.errors import InputError
 from assay.store.log_files import LogColumns, read_columns
-from assay.store.log_names import all_names, key
+from assay.store.log_names import CATEGORY, all_names, key, likeliest
 from assay.store.log_values import TIME, Unfit, known_amounts, moments, texts
 from assay.store.run_log import find_column, is_one_of, wanted_columns
 from assay.wording import one_line
@@ -35,7 +35,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What else an answer depends on; all of it together is `model or tools`."""
 TRAFFIC: Mapping[str, tuple[str, ...]] = {
-    "category": ("category", "intent", "topic", "task_type", "request_type"),
+    "category": CATEGORY,
     "golden_task_id": ("golden_task_id", "task_id"),
     "input": ("input", "question", "query", "user_message", "input_text"),
     "user": ("user", "user_id", "user_key", "customer_id", "account_id"),
@@ -134,10 +134,9 @@ def _columns(
         if column is not None:
             sources.setdefault(ours, source)
             yield ours, column
-    places = {key(name): name for name in reversed(list(log.columns))}
     for ours, guesses in FURTHER.items():
-        likely = [named[ours]] if ours in named else list(guesses)
-        for name in (places[key(each)] for each in likely if key(each) in places):
+        likely = (named[ours],) if ours in named else guesses
+        for name in likeliest(likely, log.columns):
             try:
                 column = _length(log.columns[name]) if ours == "input" else _text(log.columns[name])
             except Unfit:

@@ -13,7 +13,7 @@ from assay.intake.harvest import LeftOut
 from assay.jsonl import MAX_LINE_BYTES
 from assay.monitors.looking import run_logs
 from assay.store.log_files import read_columns
-from assay.store.log_names import GUESSES, OF_PRODUCTION, key
+from assay.store.log_names import CATEGORY, GUESSES, OF_PRODUCTION, likeliest
 from assay.store.run_log import is_one_of
 from assay.wording import one_line
 
@@ -26,7 +26,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     **GUESSES,
     **OF_PRODUCTION,
     "input": INPUTS,
-    "category": ("category", "topic", "intent"),
+    "category": CATEGORY,
 }
 TEXTS = ("run_id", "prompt_id", "input", "category", "started_at")
 """Ours that are texts in a CSV, though they look like numbers or times."""
@@ -43,12 +43,8 @@ class Recorded:
     def get(self, ours: str, named: Mapping[str, str]) -> Any:
         """What is ours, under the name that the user gave it or under a likely one; else None."""
         wanted = (named[ours],) if ours in named else NAMES[ours]
-        places = {key(name): name for name in reversed(list(self.values))}
-        for name in wanted:
-            value = self.values.get(places.get(key(name), ""))
-            if value is not None and value != "":
-                return value
-        return None
+        found = (self.values[name] for name in likeliest(wanted, self.values))
+        return next((value for value in found if value is not None and value != ""), None)
 
     @property
     def is_unfinished(self) -> bool:

@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 from assay.config import Config
 from assay.errors import InputError
 from assay.golden_task import USUAL_STOP
-from assay.incidents.recorded import NAMES
 from assay.monitors.looking import run_logs
 from assay.stats.samples import Floats
 from assay.store.evaluations import evaluations
 from assay.store.log_files import read_columns
-from assay.store.log_names import all_names, key
+from assay.store.log_names import CATEGORY, all_names, likeliest
 from assay.store.log_values import known_amounts, texts
 from assay.store.parquet import read_runs
 from assay.store.run_log import find_column, is_one_of, wanted_columns
@@ -94,7 +93,7 @@ def _of_production(config: Config) -> list[pa.Table]:
 
 def _read(path: Path, named: Mapping[str, str]) -> pa.Table | None:
     """The columns of a log that are needed; None where it cannot be read at all."""
-    further = [*NAMES["category"], *([named["category"]] if "category" in named else [])]
+    further = [named["category"]] if "category" in named else CATEGORY
     try:
         log = read_columns(
             path,
@@ -107,9 +106,8 @@ def _read(path: Path, named: Mapping[str, str]) -> pa.Table | None:
     columns: dict[str, Any] = {
         ours: find_column(log, ours, named.get(ours), typed=_typed)[0] for ours in _COLUMNS
     }
-    columns["category"] = next(
-        (column for name, column in log.columns.items() if key(name) in map(key, further)), None
-    )
+    category = next(likeliest(further, log.columns), None)
+    columns["category"] = None if category is None else log.columns[category]
     return _table(columns, log.n_runs)
 
 

@@ -64,8 +64,8 @@ def write_tasks(
     """Keep the drafts as golden tasks in `into`, whole or not at all.
 
     Raises:
-        InputError: `into` is there and nothing is to be appended, or golden tasks that are
-            there are broken.
+        InputError: `into` is no `.jsonl`, or is there and nothing is to be appended, or golden
+            tasks that are there are broken.
         CannotEvaluate: The folder cannot be locked.
     """
     if dry_run:
@@ -89,6 +89,8 @@ def is_read(path: Path, config: Config) -> bool:
 
 def _settled(harvest: Harvest, into: Path, *, config: Config, append: bool) -> tuple[Book, bytes]:
     """The tasks, and the file's bytes with the new ones, which are known to load."""
+    if into.suffix != ".jsonl":
+        raise InputError("golden tasks are JSON lines", path=into, mend="name it NAME.jsonl")
     if into.exists() and not append:
         mend = "add what is new with --append, or name another file with --into"
         raise InputError("this file is there already", path=into, mend=mend)

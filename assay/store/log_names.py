@@ -3,7 +3,7 @@
 Written as most harnesses write them; `toolCalls`, `tool-calls` and `Tool Calls` are `tool_calls`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from assay.errors import InputError
 from assay.wording import one_line
@@ -50,6 +50,8 @@ OF_PRODUCTION: Mapping[str, tuple[str, ...]] = {
     "ended_at": ("ended_at", "end_time", "finished_at", "completed_at", "ended"),
 }
 """The same of what only a production log must say."""
+CATEGORY = ("category", "intent", "topic", "task_type", "request_type")
+"""What kind of request a run answered."""
 PRODUCTION = (
     "prompt_id", "run_id", "stop_reason", "started_at", "ended_at", "total_tokens", "tool_calls",
     "spend_usd", "latency_s", "success",
@@ -103,6 +105,16 @@ def leaf(name: str) -> str:
     """
     before, dot, last = name.rpartition(".")
     return key(last) if before and dot else ""
+
+
+def likeliest(wanted: Iterable[str], names: Iterable[str]) -> Iterator[str]:
+    """The names that are wanted, in whatever way they are written, the most wanted first.
+
+    >>> list(likeliest(("category", "task_type"), ["taskType", "Category", "id"]))
+    ['Category', 'taskType']
+    """
+    there = {key(name): name for name in reversed(list(names))}
+    return (there[key(each)] for each in wanted if key(each) in there)
 
 
 def guesses(ours: str) -> tuple[str, ...]:

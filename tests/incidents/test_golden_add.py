@@ -255,6 +255,14 @@ def test_with_fewer_than_twenty_runs_there_is_no_bound(desk: Desk) -> None:
     assert "max_tokens" not in json.loads(looked.out.splitlines()[0])
 
 
+def test_runs_are_alike_by_the_column_that_says_the_runs_own_category(desk: Desk) -> None:
+    """Another column that could be one, and comes first, would leave none alike."""
+    for log in Path("logs").iterdir():
+        rows = map(json.loads, log.read_text().splitlines())
+        log.write_text("".join(json.dumps({"topic": "lamps", **row}) + "\n" for row in rows))
+    assert "of 40 runs of category 'lookup' in production" in desk.add("--dry-run").err
+
+
 def test_a_hung_run_is_found_by_its_start(desk: Desk) -> None:
     """It wrote no last line, and it is the one to look at."""
     from assay import prompts

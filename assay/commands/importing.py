@@ -74,6 +74,7 @@ def _facts(book: Book, harvest: Harvest, losses: list[Loss]) -> dict[str, Any]:
     return {
         "imported": list(book.new),
         "there_already": book.there,
+        "the_same_again": book.again,
         "without_checks": sum(not task.checks for task in book.new.values()),
         "assertions": {"found": harvest.assertions, "carried": harvest.carried},
         "left_out": [_as_json(loss) for loss in losses],
@@ -109,6 +110,8 @@ def _print_summary(facts: dict[str, Any], harvest: Harvest) -> None:
     rows = [(f"golden tasks {would}imported", f"{len(facts['imported']):,}")]
     if facts["there_already"]:
         rows.append(("golden tasks there already", f"{facts['there_already']:,}"))
+    if facts["the_same_again"]:
+        rows.append(("tests that are the same again", f"{facts['the_same_again']:,}"))
     if harvest.assertions:
         carried = f"{harvest.carried:,} of {harvest.assertions:,}"
         rows.append(("assertions carried over", carried))

@@ -28,6 +28,8 @@ class Book:
     new: dict[str, GoldenTask] = field(default_factory=dict)
     there: int = 0
     """Drafts that were there already."""
+    again: int = 0
+    """Drafts that are the same as an earlier one of the import."""
     _contents: dict[str, bool] = field(init=False)
     """What each task is, and whether it is new."""
 
@@ -39,6 +41,7 @@ class Book:
         content = content_of(task)
         if (is_new := self._contents.get(content)) is not None:
             self.there += not is_new
+            self.again += is_new
             if is_new:
                 harvest.lose(place, "test", "the same test is there twice")
             return

@@ -18,7 +18,7 @@ from assay.commands.run_asked import Versions, drafted, run_asked_for, say, vers
 from assay.config import Config, load_config
 from assay.errors import InputError, NoVerdict
 from assay.golden import GoldenTask
-from assay.incidents.recorded import Recorded, known_count
+from assay.incidents.recorded import Recorded, is_amount
 from assay.incidents.similar import Similar
 from assay.intake.harvest import Draft, Harvest
 from assay.intake.writing import is_read, line_of, write_tasks
@@ -95,7 +95,7 @@ def _cost(repeats: int, run: Recorded, similar: Similar | None, config: Config) 
         ("spend_usd", "about ${:,.2g}"),
     ):
         bad, good = run.get(column, named), similar.mean(column) if similar else None
-        if known_count(bad) is not None and good is not None:
+        if is_amount(bad) and good is not None:
             parts.append(words.format(float(f"{repeats * (float(bad) + good):.2g}")))
     if len(parts) == 1:
         parts.append("tokens and spend not known; budgets hold")

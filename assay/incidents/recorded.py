@@ -206,10 +206,10 @@ def _opened(path: Path) -> IO[bytes]:
         raise InputError(f"cannot be read: {refused.strerror}", path=path) from None
 
 
-def known_count(value: Any) -> int | None:
-    """A number of a log that can be one; else None."""
+def is_amount(value: Any) -> bool:
+    """Whether a value of a log is a number that can be one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and 0 <= value < 2**53 else None
+    return is_number and 0 <= value < 2**53
 
 
 def first_text(values: Iterable[Any]) -> str | None:

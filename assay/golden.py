@@ -31,31 +31,18 @@ def load_golden(config: Config) -> tuple[GoldenTask, ...]:
         InputError: A file is missing or broken, a task is wrong or cannot be decided here, an
             id is used twice, or there is no task at all. All problems of readable files are named.
     """
-    filed, inline = _Book(), _Book()
-    for given in _in_files(config):
-        filed.add(given)
-    for given in _in_config(config):
-        inline.add(given)
+    filed, inline = _book(_in_files(golden_files(config))), _book(_in_config(config))
     merged = filed.tasks | {
         task_id: given.over(filed.tasks.get(task_id)) for task_id, given in inline.tasks.items()
     }
-    tasks, problems = [], filed.problems + inline.problems
-    for task_id, given in merged.items():
-        try:
-            task = given.validated(GoldenTask, f"task {task_id!r}")
-            _refuse_undecidable(task, config, given.place)
-            tasks.append(task)
-        except InputError as wrong:
-            problems.append(wrong)
-    if problems:
-        raise together(problems)
+    tasks = _validated(merged, filed.problems + inline.problems, config)
     if not tasks:
         raise InputError(
             "there are no golden tasks",
             path=_typed(config.path),
             mend='write one a line to golden/NAME.jsonl: {"id": "hello", "input": "..."}',
         )
-    return tuple(tasks)
+    return tasks
 
 
 def _refuse_undecidable(
@@ -131,34 +118,45 @@ class _Book:
         )
 
 
+def _book(given: Iterable[_Given]) -> _Book:
+    book = _Book()
+    for each in given:
+        book.add(each)
+    return book
+
+
 def tasks_in(files: Iterable[Path]) -> tuple[GoldenTask, ...]:
-    """The golden tasks of these files alone; there may be none.
+    """The golden tasks of these files alone, decidable here or not; there may be none.
 
     Raises:
         InputError: As `load_golden`.
     """
-    book, tasks = _Book(), []
-    for path in files:
-        for given in _in_file(path):
-            book.add(given)
-    for task_id, given in book.tasks.items():
+    book = _book(_in_files(files))
+    return _validated(book.tasks, book.problems)
+
+
+def _validated(
+    given: Mapping[str, _Given], problems: list[InputError], config: Config | None = None
+) -> tuple[GoldenTask, ...]:
+    """The tasks, which can be decided by what `config` says; all problems are raised together."""
+    tasks, problems = [], [*problems]
+    for task_id, each in given.items():
         try:
-            tasks.append(given.validated(GoldenTask, f"task {task_id!r}"))
+            task = each.validated(GoldenTask, f"task {task_id!r}")
+            if config is not None:
+                _refuse_undecidable(task, config, each.place)
+            tasks.append(task)
         except InputError as wrong:
-            book.problems.append(wrong)
-    if book.problems:
-        raise together(book.problems)
+            problems.append(wrong)
+    if problems:
+        raise together(problems)
     return tuple(tasks)
 
 
-def _in_files(config: Config) -> Iterator[_Given]:
-    for path in golden_files(config):
-        yield from _in_file(path)
-
-
-def _in_file(path: Path) -> Iterator[_Given]:
-    for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
-        yield _Given(row.value, _at(Place(path=path, line=row.line)))
+def _in_files(files: Iterable[Path]) -> Iterator[_Given]:
+    for path in files:
+        for row in parse_jsonl(read_bytes(path, mend=_NO_FILE), path=path):
+            yield _Given(row.value, _at(Place(path=path, line=row.line)))
 
 
 def _at(place: Place) -> Callable[[Location], Place]:

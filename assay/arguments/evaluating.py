@@ -125,8 +125,8 @@ def add_explain(commands: Commands) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: "
-        "rollout.canary.run_log)",
+        help="run logs: JSON lines, CSV, Parquet or an evaluation's folder (default: those of "
+        "production, as assay monitor finds them)",
     )
     add_columns(explain, whose="of the log's columns", such_as="category=intent")
     explain.add_argument("--seed", type=int, default=20261120, metavar="N", help="of resampling")

@@ -20,7 +20,7 @@ from assay.records import PromptRef, StopReason
 from assay.sections import GoldenTesting
 from assay.store.arms import read_arm, total_spend_usd
 from assay.store.comparability import allowed, differences
-from assay.store.log_names import GUESSES
+from assay.store.log_names import GUESSES, named_columns
 from assay.store.run_log import read_run_log
 from assay.store.toolsets import in_words, results_near
 from assay.versions import versions
@@ -33,7 +33,7 @@ def compare(arguments: argparse.Namespace) -> int:
     """Judge the runs of a log; the exit code is the verdict's."""
     check_json(arguments.json)
     check_fields(arguments.allow_different)
-    log = read_run_log(arguments.runs, named=_named(arguments.column))
+    log = read_run_log(arguments.runs, named=named_columns(arguments.column, of=GUESSES))
     for ours, theirs in log.sources.items():
         print(f"{ours}: column {one_line(theirs)}", file=sys.stderr)
     decision = judge_log(
@@ -138,18 +138,6 @@ def _configured(config: Path) -> Gates:
         return load_config(config, os.environ).gates
     print("gates: the defaults", file=sys.stderr)
     return Gates()
-
-
-def _named(pairs: Sequence[str]) -> dict[str, str]:
-    """`--column success=resolved` as our column -> the log's."""
-    named = dict(pair.partition("=")[::2] for pair in pairs)
-    for ours, theirs in named.items():
-        if ours not in GUESSES or not theirs:
-            raise InputError(
-                f"--column {ours}={theirs} names no column of ours",
-                mend=f"write OURS=THEIRS with one of: {', '.join(GUESSES)}",
-            )
-    return named
 
 
 def _prompt(runs: pa.Table, text: str, flag: str) -> PromptRef:

@@ -15,6 +15,8 @@ from assay.explain.explanation import explain as explain_change
 from assay.explain.page import explanation_page
 from assay.explain.sides import Named, parse_side, select
 from assay.explain.traffic_log import COLUMNS, read_traffic
+from assay.monitors.looking import run_logs
+from assay.store.log_names import named_columns
 from assay.store.production_log import log_files
 from assay.wording import one_line
 
@@ -26,8 +28,10 @@ def explain(arguments: argparse.Namespace) -> int:
     check_json(arguments.json)
     before, after = _sides(arguments)
     of_sides = [each for each in (before, after) if isinstance(each, Path)]
-    paths = [*of_sides, *(_logs(arguments) if len(of_sides) < 2 else [])]
-    log = read_traffic(paths, named=_named(arguments.column))
+    logs = _logs(arguments) if len(of_sides) < 2 else []
+    # Sides last, for a run counts where it is logged last.
+    paths = [*(each for each in logs if each not in of_sides), *of_sides]
+    log = read_traffic(paths, named=named_columns(arguments.column, of=COLUMNS), sides=of_sides)
     for ours, theirs in log.sources.items():
         if theirs != ours:
             print(f"{ours}: column {one_line(theirs)}", file=sys.stderr)
@@ -71,15 +75,11 @@ def _logs(arguments: argparse.Namespace) -> Sequence[Path]:
         return [path for each in arguments.runs for path in _expanded(each)]
     if not arguments.config.is_file():
         raise InputError("no runs are named", mend="give --runs FILE...")
-    config = load_config(arguments.config, os.environ)
-    pattern = config.rollout.canary.run_log
-    found = log_files(config.folder, pattern) if pattern else []
+    found = run_logs(load_config(arguments.config, os.environ))
     if not found:
         raise InputError(
-            "no runs are named, and rollout.canary.run_log names none"
-            if not pattern
-            else f"rollout.canary.run_log: there is no file {one_line(pattern)}",
-            mend="give --runs FILE...",
+            "no runs are named, and there is no log of production",
+            mend="give --runs FILE..., or set rollout.canary.run_log",
         )
     return found
 
@@ -91,15 +91,3 @@ def _expanded(text: str) -> list[Path]:
     if found := log_files(Path(), text):
         return found
     raise InputError(f"--runs {one_line(text)}: no such file")
-
-
-def _named(pairs: Sequence[str]) -> dict[str, str]:
-    """`--column category=intent` as our column -> the log's."""
-    named = dict(pair.partition("=")[::2] for pair in pairs)
-    for ours, theirs in named.items():
-        if ours not in COLUMNS or not theirs:
-            raise InputError(
-                f"--column {one_line(ours)}={one_line(theirs)} names no column of ours",
-                mend=f"write OURS=THEIRS with one of: {', '.join(COLUMNS)}",
-            )
-    return named

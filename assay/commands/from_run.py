@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.commands.run_asked import Versions, drafted, run_asked_for, versions_of
+from assay.commands.run_asked import Versions, drafted, run_asked_for, say, versions_of
 from assay.config import Config, load_config
 from assay.errors import InputError, NoVerdict
 from assay.golden import GoldenTask
-from assay.incidents.recorded import Recorded, known_count
+from assay.incidents.recorded import Recorded, is_amount
 from assay.incidents.similar import Similar
 from assay.intake.harvest import Draft, Harvest
 from assay.intake.writing import is_read, line_of, write_tasks
@@ -38,13 +38,13 @@ def golden_add(arguments: argparse.Namespace) -> int:
     into = arguments.into or arguments.config.parent / "golden" / "incidents.jsonl"
     task = _proved_to_load(draft, into, config)
     print(_visible(line_of(task).decode().rstrip("\n")))
-    _say(_cost(arguments.repeats, run, similar, config))
+    say(_cost(arguments.repeats, run, similar, config))
     if arguments.dry_run:
         print("next: the same without --dry-run")
         return 0
     _ask(arguments, f"run {versions.bad.ref} and {versions.good.ref}, and add it if they differ?")
     trial = _tried(task, versions, config, arguments.repeats)
-    _say(f"{trial.bad}\n{trial.good}")
+    say(f"{trial.bad}\n{trial.good}")
     if not trial.tells:
         draft = _forced(arguments, draft, trial)
     _add(draft, into, config)
@@ -56,8 +56,6 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
         raise InputError(f"--repeats is {arguments.repeats}", mend="give 1 or more; 5 is usual")
     if arguments.force and not (arguments.reason or "").strip():
         raise InputError("--force needs a reason", mend="add --reason 'why without proof'")
-    if arguments.into is not None and arguments.into.suffix != ".jsonl":
-        raise InputError(f"--into {arguments.into}: golden tasks are JSON lines", mend="NAME.jsonl")
     if not (arguments.yes or arguments.dry_run or _is_watched()):
         raise InputError(
             "nobody is here to be asked", mend="look with --dry-run first, then say --yes"
@@ -97,7 +95,7 @@ def _cost(repeats: int, run: Recorded, similar: Similar | None, config: Config) 
         ("spend_usd", "about ${:,.2g}"),
     ):
         bad, good = run.get(column, named), similar.mean(column) if similar else None
-        if known_count(bad) is not None and good is not None:
+        if is_amount(bad) and good is not None:
             parts.append(words.format(float(f"{repeats * (float(bad) + good):.2g}")))
     if len(parts) == 1:
         parts.append("tokens and spend not known; budgets hold")
@@ -162,7 +160,3 @@ def _add(draft: Draft, into: Path, config: Config) -> None:
         print("next: assay golden check")
     else:
         print(f"next: add {into} to testing.golden_files in assay.yaml")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -23,7 +23,8 @@ MAX_LISTED = 20
 
 def golden_import(arguments: argparse.Namespace) -> int:
     """Import a file; say what was imported, and what was not with its line."""
-    into = _target(arguments)
+    folder = arguments.config.parent / "golden"
+    into: Path = arguments.into or folder / f"{arguments.file.stem}.jsonl"
     config = load_config(arguments.config, os.environ)
     harvest, book, versions = _imported(arguments, into, config)
     losses = sorted(harvest.losses.values(), key=_position)
@@ -73,20 +74,12 @@ def _facts(book: Book, harvest: Harvest, losses: list[Loss]) -> dict[str, Any]:
     return {
         "imported": list(book.new),
         "there_already": book.there,
+        "the_same_again": book.again,
         "without_checks": sum(not task.checks for task in book.new.values()),
         "assertions": {"found": harvest.assertions, "carried": harvest.carried},
         "left_out": [_as_json(loss) for loss in losses],
         "notes": list(harvest.notes),
     }
-
-
-def _target(arguments: argparse.Namespace) -> Path:
-    into: Path = arguments.into or (
-        arguments.config.parent / "golden" / f"{arguments.file.stem}.jsonl"
-    )
-    if into.suffix != ".jsonl":
-        raise InputError(f"--into {into}: golden tasks are JSON lines", mend="name it NAME.jsonl")
-    return into
 
 
 def listed(losses: Iterable[Loss]) -> list[str]:
@@ -117,6 +110,8 @@ def _print_summary(facts: dict[str, Any], harvest: Harvest) -> None:
     rows = [(f"golden tasks {would}imported", f"{len(facts['imported']):,}")]
     if facts["there_already"]:
         rows.append(("golden tasks there already", f"{facts['there_already']:,}"))
+    if facts["the_same_again"]:
+        rows.append(("tests that are the same again", f"{facts['the_same_again']:,}"))
     if harvest.assertions:
         carried = f"{harvest.carried:,} of {harvest.assertions:,}"
         rows.append(("assertions carried over", carried))

@@ -57,7 +57,7 @@ def versions_of(arguments: argparse.Namespace, config: Config, run: Recorded) ->
     directory = config.folder / prompts.directory
     versions = Versions(bad=load_prompt(directory, bad), good=load_prompt(directory, good))
     if prompt_id not in (None, versions.bad.prompt_id, bad):
-        _say(f"note: the run ran {one_line(str(prompt_id))}, not {versions.bad.prompt_id}")
+        say(f"note: the run ran {one_line(str(prompt_id))}, not {versions.bad.prompt_id}")
     return versions
 
 
@@ -94,7 +94,7 @@ def drafted(
         place=Place(path=run.path, line=run.line),
     )
     lines = preview(masker.done.values()) or ["nothing was masked"]
-    _say("\n".join([*lines, *bounds.words]))
+    say("\n".join([*lines, *bounds.words]))
     return draft, similar
 
 
@@ -169,10 +169,11 @@ def _day_of(run: Recorded, config: Config) -> datetime:
     """When it started, as far as the log says it; else today."""
     started = run.get("started_at", config.rollout.canary.columns)
     try:
-        return datetime.fromisoformat(started)
+        return started if isinstance(started, datetime) else datetime.fromisoformat(started)
     except (TypeError, ValueError):
         return datetime.now(UTC)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """For whoever is there: standard output is the task alone."""
     print(text, file=sys.stderr)

@@ -8,33 +8,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assay.errors import NotEnoughEvidence, NoVerdict
+from assay.explain.kinds import (
+    MIN_CELL_RUNS,
+    NOT_SAID,
+    Comparable,
+    Names,
+    categories_of,
+    coded,
+    comparable,
+)
 from assay.explain.paths import BEFORE, Factor, Path, State, after, paths
 from assay.explain.sides import MIN_RUNS, Flags, Sides
 from assay.explain.traffic_log import ENVIRONMENT
 from assay.stats.samples import Ints
-from assay.wording import one_line
 
-MIN_CELL_RUNS = 5
-"""Of a category, in a cell that a way leads over."""
-RARE, RARE_AND_MISSING = 0.10, 0.05
-"""A thin category that is no larger on either side is put together with other rare ones; the
-second, if one side has none of it at all."""
 MIN_SHARE = 0.5
 """Of a side's runs that its commonest prompt under one model made."""
-N_LENGTHS = 5
-MAX_TASKS = 500
-OTHERS = "(rare)"
-NOT_SAID = "(not said)"
-
-
-Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +91,8 @@ def cells_of(runs: pa.Table, sides: Sides) -> Cells:
         raise NoVerdict("before and after are the same prompt, model and time: nothing changed")
     states = _states(arms, sides, differing)
     ends = (_is_in(states, BEFORE), _is_in(states, end))
-    traffic_by, categories, names = _categories(runs)
-    traffic = _comparable(categories, names, ends, traffic_by)
+    traffic_by, categories, names = categories_of(runs)
+    traffic = comparable(categories, names, ends, traffic_by)
     ways = paths(differing, _observed(states, traffic))
     between = {step.end for way in ways for step in way[:-1]}
     cells = (BEFORE, *sorted(between), end)
@@ -151,7 +145,7 @@ class _Arms:
 
 
 def _arms(runs: pa.Table, sides: Sides) -> _Arms:
-    prompts, prompt_names = _codes(runs["prompt_id"])
+    prompts, prompt_names = coded(runs["prompt_id"])
     environments, recorded = _environments(runs)
     before = _commonest(sides.before, sides.before_words, prompts, environments)
     after_it = _commonest(sides.after, sides.after_words, prompts, environments)
@@ -162,16 +156,6 @@ def _arms(runs: pa.Table, sides: Sides) -> _Arms:
         recorded=recorded,
         pairs=(before, after_it),
     )
-
-
-class Comparable(NamedTuple):
-    """Runs of categories that both sides have."""
-
-    kept: Flags
-    """Which runs."""
-    categories: Ints
-    names: Names
-    notes: tuple[str, ...]
 
 
 def _commonest(mask: Flags, words: str, prompts: Ints, environments: Ints) -> Pair:
@@ -238,7 +222,7 @@ def _places(states: Ints, cells: tuple[State, ...]) -> Ints:
 def _environments(runs: pa.Table) -> tuple[Ints, list[dict[str, str | None]]]:
     """Which of the model, tools and the like each run had; and what those are."""
     names = [name for name in ENVIRONMENT if name in runs.column_names]
-    columns = {name: _codes(runs[name]) for name in names}
+    columns = {name: coded(runs[name]) for name in names}
     codes = np.zeros(len(runs), dtype=np.int64)
     for each, values in columns.values():
         codes = np.unique(codes * len(values) + each, return_inverse=True)[1].astype(np.int64)
@@ -254,84 +238,13 @@ def _or_none(value: str) -> str | None:
     return None if value == NOT_SAID else value
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
-    """0, 1, 2, ... for each distinct text; what is not said is one, too."""
-    encoded = pc.fill_null(column, NOT_SAID).combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
-
-
 def _clusters(runs: pa.Table, rows: Ints) -> Ints:
     """Runs of one user belong together; one of whom nobody says whose it is stands alone."""
     if "user" not in runs.column_names:
         return np.arange(rows.size)
-    users, names = _codes(runs["user"])
+    users, names = coded(runs["user"])
     users = users[rows]
     if NOT_SAID in names:
         alone = users == names.index(NOT_SAID)
         users[alone] = len(names) + np.flatnonzero(alone)
     return np.unique(users, return_inverse=True)[1].astype(np.int64)
-
-
-def _categories(runs: pa.Table) -> tuple[str | None, Ints, tuple[str, ...]]:
-    """What kind of request each run answered, by the best that the logs say."""
-    there = {name for name in runs.column_names if runs[name].null_count < len(runs)}
-    if "category" in there:
-        return "category", *_codes(runs["category"])
-    if "golden_task_id" in there:
-        codes, names = _codes(runs["golden_task_id"])
-        if len(names) <= MAX_TASKS:
-            return "golden_task_id", codes, names
-    if "input" in there:
-        lengths = runs["input"].to_numpy(zero_copy_only=False).astype(np.float64)
-        edges = np.unique(np.nanquantile(lengths, np.arange(1, N_LENGTHS) / N_LENGTHS))
-        found = np.where(np.isnan(lengths), edges.size + 1, np.searchsorted(edges, lengths))
-        names = tuple(f"length {number + 1}" for number in range(edges.size + 1))
-        return "length of the input", found.astype(np.int64), (*names, NOT_SAID)
-    return None, np.zeros(len(runs), dtype=np.int64), ("all",)
-
-
-def _comparable(
-    categories: Ints, names: Names, ends: tuple[Flags, Flags], traffic_by: str | None
-) -> Comparable:
-    """Categories with runs enough on both sides; rare ones together, or left out at last.
-
-    Args:
-        categories: Of each run.
-        names: Theirs.
-        ends: The runs of before, and those of after.
-        traffic_by: What tells them apart.
-
-    Raises:
-        NoVerdict: A category that is not rare has no runs on one side.
-    """
-    counts = np.stack([np.bincount(categories[end], minlength=len(names)) for end in ends])
-    is_thin = counts.min(axis=0) < MIN_CELL_RUNS
-    _check_there(counts, is_thin, names, traffic_by)
-    thick = tuple(name for name, thin in zip(names, is_thin, strict=True) if not thin)
-    renumbered = np.where(is_thin, len(thick), np.cumsum(~is_thin) - 1)[categories]
-    rare = counts[:, is_thin].sum(axis=1)
-    if rare.min() >= MIN_CELL_RUNS:
-        thick = (*thick, OTHERS)
-    if not thick:
-        raise NoVerdict(f"no {traffic_by} has {MIN_CELL_RUNS} runs before and after")
-    left = int(rare.sum()) if thick[-1] != OTHERS else 0
-    note = (f"{left} runs of rare categories are left out",) if left else ()
-    return Comparable(renumbered < len(thick), renumbered, thick, note)
-
-
-def _check_there(counts: Ints, is_thin: Flags, names: Names, traffic_by: str | None) -> None:
-    """No category that matters is missing on one side: nobody knows what it would have cost."""
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    bearable = np.where(counts.min(axis=0) > 0, RARE, RARE_AND_MISSING)
-    excess = np.where(is_thin, shares.max(axis=0) - bearable, -1.0)
-    worst = int(excess.argmax())
-    if excess[worst] > 0:
-        before, after = (
-            f"{n:,} runs ({share:.0%})"
-            for n, share in zip(counts[:, worst], shares[:, worst], strict=True)
-        )
-        raise NoVerdict(
-            f"{traffic_by} {one_line(names[worst])!r} has {before} before and {after} after: "
-            "too few to say what it would cost there",
-            mend="name times or files in which both have it",
-        )

@@ -11,7 +11,6 @@ Source:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -88,9 +87,7 @@ def change_of_mean(
         level: Two-sided, of each interval.
         seed: Of the resampling.
     """
-    groups = runs.states * runs.n_categories + runs.categories
-    order = np.argsort(groups, kind="stable")
-    sums = partial(_sums, groups[order], shape=(len(runs.cells), runs.n_categories))
+    order, sums = _sums_of(runs)
 
     def figures(weights: Floats) -> Figures:
         weights = weights[:, order]
@@ -104,9 +101,7 @@ def change_of_p95(
     values: Floats, runs: Runs, paths: Sequence[Path], *, level: float, seed: int
 ) -> Change:
     """How the 95th percentile changed; values are positive."""
-    groups = runs.states * runs.n_categories + runs.categories
-    order = np.argsort(groups, kind="stable")
-    sums = partial(_sums, groups[order], shape=(len(runs.cells), runs.n_categories))
+    order, sums = _sums_of(runs)
     by_value = np.argsort(values, kind="stable")
     places = [by_value[runs.states[by_value] == cell] for cell in range(len(runs.cells))]
 
@@ -177,17 +172,20 @@ def _deviations(drawn: Floats, estimates: Floats, *, level: float) -> tuple[Floa
     return np.maximum(estimates - low, 0.0), np.maximum(high - estimates, 0.0)
 
 
-def _sums(groups: Ints, amounts: Floats, *, shape: tuple[int, int]) -> Floats:
-    """Of each cell and category, shape (n_draws, n_cells, n_categories).
+def _sums_of(runs: Runs) -> tuple[Ints, Callable[[Floats], Floats]]:
+    """The order of the runs by cell and category, and what sums amounts that are in it.
 
-    Args:
-        groups: Sorted; none is missing.
-        amounts: Shape (n_draws, n).
-        shape: Numbers of cells and of categories.
+    Amounts are of shape (n_draws, n), their sums (n_draws, n_cells, n_categories).
     """
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    sums: Floats = np.add.reduceat(amounts, starts, axis=1)
-    return sums.reshape(-1, *shape)
+    groups = runs.states * runs.n_categories + runs.categories
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))  # no group is missing
+
+    def sums(amounts: Floats) -> Floats:
+        each: Floats = np.add.reduceat(amounts, starts, axis=1)
+        return each.reshape(-1, len(runs.cells), runs.n_categories)
+
+    return order, sums
 
 
 def _mixes(counts: Floats) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import NotEnoughEvidence
-from assay.explain.cells import MIN_CELL_RUNS, Cells, cells_of
+from assay.explain.cells import Cells, cells_of
 from assay.explain.decomposition import (
     MIX,
     Change,
@@ -18,6 +18,7 @@ from assay.explain.decomposition import (
     change_of_p95,
     draws_of,
 )
+from assay.explain.kinds import MIN_CELL_RUNS
 from assay.explain.paths import Block, Factor
 from assay.explain.sides import Sides
 from assay.stats.samples import Floats

@@ -42,12 +42,12 @@ def headline(found: Explanation) -> str:
 
 def amount(metric: str, value: float, *, signed: bool = False) -> str:
     """A figure in its unit."""
-    sign = "+" if signed else ""
+    unit, digits = "", 0 if "tokens" in metric else 2
     if metric == "spend":
-        digits = 2 if abs(value) >= 1 else 4
-        mark = "-" if value < 0 else sign
-        return f"{mark}${abs(value):,.{digits}f}"
-    return f"{value:{sign},.0f}" if "tokens" in metric else f"{value:{sign},.2f}"
+        unit, digits = "$", 2 if abs(value) >= 1 else 4
+    shown = round(value, digits)  # first, for next to nothing has no sign of its own
+    sign = "-" if shown < 0 else "+" if signed else ""
+    return f"{sign}{unit}{abs(shown):,.{digits}f}"
 
 
 def _blame(found: Explanation, what: What) -> str:

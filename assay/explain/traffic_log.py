@@ -5,7 +5,7 @@ whose, and what it cost. A value that is none is not known; a run without its pr
 counted and passed over.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from assay.errors import InputError
 from assay.store.log_files import LogColumns, read_columns
-from assay.store.log_names import all_names, key
+from assay.store.log_names import CATEGORY, all_names, key, likeliest
 from assay.store.log_values import TIME, Unfit, known_amounts, moments, texts
 from assay.store.run_log import find_column, is_one_of, wanted_columns
 from assay.wording import one_line
@@ -35,7 +35,7 @@ ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What else an answer depends on; all of it together is `model or tools`."""
 TRAFFIC: Mapping[str, tuple[str, ...]] = {
-    "category": ("category", "intent", "topic", "task_type", "request_type"),
+    "category": CATEGORY,
     "golden_task_id": ("golden_task_id", "task_id"),
     "input": ("input", "question", "query", "user_message", "input_text"),
     "user": ("user", "user_id", "user_key", "customer_id", "account_id"),
@@ -60,15 +60,19 @@ class TrafficLog:
     """Our column -> the log's, in the first file that has it."""
 
 
-def read_traffic(paths: Sequence[Path], *, named: Mapping[str, str]) -> TrafficLog:
+def read_traffic(
+    paths: Sequence[Path], *, named: Mapping[str, str], sides: Collection[Path] = ()
+) -> TrafficLog:
     """Read all runs of some logs, each run once.
 
     Args:
         paths: Files, folders of Parquet, or folders of evaluations.
         named: Our column -> the log's, where the user says so.
+        sides: Those of the paths that are compared with each other.
 
     Raises:
-        InputError: One cannot be read, or has no prompt; a named column is in none.
+        InputError: One cannot be read, or has no prompt; a named column is in none; a run is
+            in both sides.
     """
     passed_over: dict[str, int] = {}
     sources: dict[str, str] = {}
@@ -77,6 +81,7 @@ def read_traffic(paths: Sequence[Path], *, named: Mapping[str, str]) -> TrafficL
         if ours not in sources:
             raise InputError(f"--column {ours}: there is no column {one_line(name)!r} in the logs")
     runs = pa.concat_tables(tables, promote_options="default")
+    _check_apart(runs, [paths.index(side) for side in sides])
     return TrafficLog(_kept(runs, passed_over), passed_over, sources)
 
 
@@ -129,10 +134,9 @@ def _columns(
         if column is not None:
             sources.setdefault(ours, source)
             yield ours, column
-    places = {key(name): name for name in reversed(list(log.columns))}
     for ours, guesses in FURTHER.items():
-        likely = [named[ours]] if ours in named else list(guesses)
-        for name in (places[key(each)] for each in likely if key(each) in places):
+        likely = (named[ours],) if ours in named else guesses
+        for name in likeliest(likely, log.columns):
             try:
                 column = _length(log.columns[name]) if ours == "input" else _text(log.columns[name])
             except Unfit:
@@ -158,6 +162,21 @@ def _length(column: pa.ChunkedArray) -> Column:
         return pc.cast(pc.utf8_length(_text(column)), pa.float64())
     except Unfit:
         return pa.array([None if e is None else float(len(str(e))) for e in column.to_pylist()])
+
+
+def _check_apart(runs: pa.Table, sides: Sequence[int]) -> None:
+    """No run is before and after; ids that begin anew in each file look as if one were."""
+    if len(sides) < 2 or "run_id" not in runs.column_names:
+        return
+    before, after = (
+        set(runs.filter(pc.equal(runs["file"], number))["run_id"].to_pylist()) for number in sides
+    )
+    if both := len((before & after) - {None, ""}):
+        raise InputError(
+            f"{both:,} run_ids stand in both files, and a run is on one side alone",
+            mend="name files of different runs, each run with an id of its own: "
+            "--column run_id=NAME",
+        )
 
 
 def _kept(runs: pa.Table, passed_over: dict[str, int]) -> pa.Table:

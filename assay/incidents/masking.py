@@ -14,7 +14,7 @@ from assay.incidents.secrets import SECRETS, Sight, secrets_in
 from assay.wording import cut
 
 MAX_CHARS = 200_000
-"""Of all texts of a task."""
+"""Of one text."""
 MAX_SHOWN = 80
 SECONDS = 2.0
 """For the user's own patterns on one text."""

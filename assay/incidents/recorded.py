@@ -11,9 +11,10 @@ from assay.errors import InputError
 from assay.intake.conversations import conversation_of, is_conversation
 from assay.intake.harvest import LeftOut
 from assay.jsonl import MAX_LINE_BYTES
+from assay.monitors.looking import run_logs
 from assay.store.log_files import read_columns
-from assay.store.log_names import GUESSES, OF_PRODUCTION, key
-from assay.store.production_log import log_files
+from assay.store.log_names import CATEGORY, GUESSES, OF_PRODUCTION, likeliest
+from assay.store.run_log import is_one_of
 from assay.wording import one_line
 
 INPUTS = (
@@ -25,10 +26,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     **GUESSES,
     **OF_PRODUCTION,
     "input": INPUTS,
-    "category": ("category", "topic", "intent"),
+    "category": CATEGORY,
 }
-DEFAULT_LOG = "logs/runs-*.jsonl"
-"""Where our clients write, when `rollout.canary.run_log` does not say."""
+TEXTS = ("run_id", "prompt_id", "input", "category", "started_at")
+"""Ours that are texts in a CSV, though they look like numbers or times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,8 @@ class Recorded:
     def get(self, ours: str, named: Mapping[str, str]) -> Any:
         """What is ours, under the name that the user gave it or under a likely one; else None."""
         wanted = (named[ours],) if ours in named else NAMES[ours]
-        places = {key(name): name for name in reversed(list(self.values))}
-        for name in wanted:
-            value = self.values.get(places.get(key(name), ""))
-            if value is not None and value != "":
-                return value
-        return None
+        found = (self.values[name] for name in likeliest(wanted, self.values))
+        return next((value for value in found if value is not None and value != ""), None)
 
     @property
     def is_unfinished(self) -> bool:
@@ -141,7 +138,7 @@ def _as_messages(text: str) -> Any:
 
 def _all_logs(config: Config) -> Iterator[Path]:
     """Production's first, then the journals of evaluations."""
-    yield from log_files(config.folder, config.rollout.canary.run_log or DEFAULT_LOG)
+    yield from run_logs(config)
     results = config.folder / config.results.uri
     yield from sorted(results.glob("*/journal.jsonl"))
 
@@ -153,7 +150,8 @@ def _runs_in(
     if str(path) == "-":
         yield from _of_lines(standard_input, Path("<stdin>"), run_id, named)
     elif path.suffix in (".csv", ".parquet"):
-        log = read_columns(path, wanted=set, texts=lambda name: key(name) in _ID_KEYS)
+        names = [named.get(ours, name) for ours in TEXTS for name in NAMES[ours]]
+        log = read_columns(path, wanted=set, texts=is_one_of(names))
         rows = ({name: column[n].as_py() for name, column in log.columns.items()}
                 for n in range(log.n_runs))  # fmt: skip
         found = (Recorded(row, path) for row in rows)
@@ -161,9 +159,6 @@ def _runs_in(
     else:
         with _opened(path) as file:
             yield from _of_lines(file, path, run_id, named)
-
-
-_ID_KEYS = {key(name) for name in OF_PRODUCTION["run_id"]}
 
 
 def _of_lines(
@@ -211,10 +206,10 @@ def _opened(path: Path) -> IO[bytes]:
         raise InputError(f"cannot be read: {refused.strerror}", path=path) from None
 
 
-def known_count(value: Any) -> int | None:
-    """A number of a log that can be one; else None."""
+def is_amount(value: Any) -> bool:
+    """Whether a value of a log is a number that can be one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and 0 <= value < 2**53 else None
+    return is_number and 0 <= value < 2**53
 
 
 def first_text(values: Iterable[Any]) -> str | None:

@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 from assay.config import Config
 from assay.errors import InputError
 from assay.golden_task import USUAL_STOP
-from assay.incidents.recorded import DEFAULT_LOG, NAMES
+from assay.monitors.looking import run_logs
 from assay.stats.samples import Floats
 from assay.store.evaluations import evaluations
 from assay.store.log_files import read_columns
-from assay.store.log_names import all_names, key
+from assay.store.log_names import CATEGORY, all_names, likeliest
 from assay.store.log_values import known_amounts, texts
 from assay.store.parquet import read_runs
-from assay.store.production_log import log_files
 from assay.store.run_log import find_column, is_one_of, wanted_columns
 from assay.wording import one_line
 
@@ -88,16 +87,13 @@ _NOTHING = pa.schema(list(_TYPES.items())).empty_table()
 
 
 def _of_production(config: Config) -> list[pa.Table]:
-    section = config.rollout.canary
-    paths = log_files(config.folder, section.run_log or DEFAULT_LOG)[-MAX_LOG_FILES:]
-    return [
-        table for path in paths if path.stat().st_size and (table := _read(path, section.columns))
-    ]
+    named, paths = config.rollout.canary.columns, run_logs(config)[-MAX_LOG_FILES:]
+    return [table for path in paths if path.stat().st_size and (table := _read(path, named))]
 
 
 def _read(path: Path, named: Mapping[str, str]) -> pa.Table | None:
     """The columns of a log that are needed; None where it cannot be read at all."""
-    further = [*NAMES["category"], *([named["category"]] if "category" in named else [])]
+    further = [named["category"]] if "category" in named else CATEGORY
     try:
         log = read_columns(
             path,
@@ -110,9 +106,8 @@ def _read(path: Path, named: Mapping[str, str]) -> pa.Table | None:
     columns: dict[str, Any] = {
         ours: find_column(log, ours, named.get(ours), typed=_typed)[0] for ours in _COLUMNS
     }
-    columns["category"] = next(
-        (column for name, column in log.columns.items() if key(name) in map(key, further)), None
-    )
+    category = next(likeliest(further, log.columns), None)
+    columns["category"] = None if category is None else log.columns[category]
     return _table(columns, log.n_runs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from assay.documents import decode, parse_yaml
 from assay.errors import InputError
 from assay.intake.conversations import as_input, conversation_of, is_conversation
-from assay.intake.files import ELSEWHERE, PROGRAMS, SCHEME, content, referred
+from assay.intake.files import ELSEWHERE, PROGRAMS, content, is_reference, referred
 from assay.intake.harvest import Found, Harvest, LeftOut
 from assay.intake.templates import TAG, Renderer
 from assay.validation import Place
@@ -77,7 +77,7 @@ def _texts(given: Found, folder: Path) -> Iterator[tuple[str, Place]]:
     is_inline = "\n" in value or "{{" in value
     if not is_inline and (ELSEWHERE.match(value) or PROGRAMS.search(value)):
         raise LeftOut("prompt", f"{cut(value)} is a program or elsewhere, and is not read")
-    if value.startswith(SCHEME) or (not is_inline and _FILE.fullmatch(value)):
+    if is_reference(value) or (not is_inline and _FILE.fullmatch(value)):
         for path in referred(value, folder=folder):
             yield from _in_file(path)
     else:

@@ -28,6 +28,8 @@ class Book:
     new: dict[str, GoldenTask] = field(default_factory=dict)
     there: int = 0
     """Drafts that were there already."""
+    again: int = 0
+    """Drafts that are the same as an earlier one of the import."""
     _contents: dict[str, bool] = field(init=False)
     """What each task is, and whether it is new."""
 
@@ -39,6 +41,7 @@ class Book:
         content = content_of(task)
         if (is_new := self._contents.get(content)) is not None:
             self.there += not is_new
+            self.again += is_new
             if is_new:
                 harvest.lose(place, "test", "the same test is there twice")
             return
@@ -64,8 +67,8 @@ def write_tasks(
     """Keep the drafts as golden tasks in `into`, whole or not at all.
 
     Raises:
-        InputError: `into` is there and nothing is to be appended, or golden tasks that are
-            there are broken.
+        InputError: `into` is no `.jsonl`, or is there and nothing is to be appended, or golden
+            tasks that are there are broken.
         CannotEvaluate: The folder cannot be locked.
     """
     if dry_run:
@@ -89,6 +92,8 @@ def is_read(path: Path, config: Config) -> bool:
 
 def _settled(harvest: Harvest, into: Path, *, config: Config, append: bool) -> tuple[Book, bytes]:
     """The tasks, and the file's bytes with the new ones, which are known to load."""
+    if into.suffix != ".jsonl":
+        raise InputError("golden tasks are JSON lines", path=into, mend="name it NAME.jsonl")
     if into.exists() and not append:
         mend = "add what is new with --append, or name another file with --into"
         raise InputError("this file is there already", path=into, mend=mend)

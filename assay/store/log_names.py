@@ -3,7 +3,10 @@
 Written as most harnesses write them; `toolCalls`, `tool-calls` and `Tool Calls` are `tool_calls`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from assay.errors import InputError
+from assay.wording import one_line
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "prompt_id": (
@@ -47,6 +50,8 @@ OF_PRODUCTION: Mapping[str, tuple[str, ...]] = {
     "ended_at": ("ended_at", "end_time", "finished_at", "completed_at", "ended"),
 }
 """The same of what only a production log must say."""
+CATEGORY = ("category", "intent", "topic", "task_type", "request_type")
+"""What kind of request a run answered."""
 PRODUCTION = (
     "prompt_id", "run_id", "stop_reason", "started_at", "ended_at", "total_tokens", "tool_calls",
     "spend_usd", "latency_s", "success",
@@ -102,6 +107,16 @@ def leaf(name: str) -> str:
     return key(last) if before and dot else ""
 
 
+def likeliest(wanted: Iterable[str], names: Iterable[str]) -> Iterator[str]:
+    """The names that are wanted, in whatever way they are written, the most wanted first.
+
+    >>> list(likeliest(("category", "task_type"), ["taskType", "Category", "id"]))
+    ['Category', 'taskType']
+    """
+    there = {key(name): name for name in reversed(list(names))}
+    return (there[key(each)] for each in wanted if key(each) in there)
+
+
 def guesses(ours: str) -> tuple[str, ...]:
     """Names to look for, the likeliest first."""
     return GUESSES.get(ours) or OF_PRODUCTION[ours]
@@ -114,3 +129,19 @@ def all_names(ours: Iterable[str]) -> list[str]:
         names += [*guesses(each), *MILLISECONDS.get(each, ())]
         names += [name for parts in SUMS.get(each, ()) for name in parts]
     return names
+
+
+def named_columns(pairs: Iterable[str], *, of: Collection[str]) -> dict[str, str]:
+    """`--column category=intent`, as often as it is given: our column -> the log's.
+
+    Raises:
+        InputError: One has no `=`, or names none of our columns `of` a log.
+    """
+    named = dict(pair.partition("=")[::2] for pair in pairs)
+    for ours, theirs in named.items():
+        if ours not in of or not theirs:
+            raise InputError(
+                f"--column {one_line(ours)}={one_line(theirs)} names no column of ours",
+                mend=f"write OURS=THEIRS with one of: {', '.join(of)}",
+            )
+    return named

@@ -27,6 +27,7 @@ from assay.store.log_names import (
     guesses,
     key,
     leaf,
+    likeliest,
 )
 from assay.store.log_values import Unfit, calls_in, counts, numbers, texts, yes_or_no
 from assay.wording import one_line
@@ -108,41 +109,31 @@ def find_column(
 
 def _guessed(log: LogColumns, ours: str, typed: Typed) -> Found:
     """The first column with a likely name that holds what it should."""
-    places = _places(log.columns)
     passed_over = ""
-    for name in _likely(ours, places, log):
+    for name in _likely(ours, log):
         try:
             return typed(log.columns[name], ours, name), name
         except Unfit as unfit:
             passed_over = passed_over or f"none ({name} {unfit})"
     for parts in SUMS.get(ours, ()):
-        if all(key(part) in places for part in parts):
-            return _sum([places[key(part)] for part in parts], ours, log, typed)
-    for name in _present(MILLISECONDS.get(ours, ()), places):
+        if len(there := list(likeliest(parts, log.columns))) == len(parts):
+            return _sum(there, ours, log, typed)
+    for name in likeliest(MILLISECONDS.get(ours, ()), log.columns):
         return pc.divide(typed(log.columns[name], ours, name), 1000.0), f"{name} / 1000"
-    for name in _present(CONVERSATIONS.get(ours, ()), places):
+    for name in likeliest(CONVERSATIONS.get(ours, ()), log.columns):
         if (called := calls_in(log.columns[name])) is not None:
             return called, f"those in {name}"
     return None, passed_over
 
 
-def _likely(ours: str, places: Mapping[str, str], log: LogColumns) -> Iterator[str]:
+def _likely(ours: str, log: LogColumns) -> Iterator[str]:
     """Columns that are called so; then those inside of an object, where just one is."""
-    yield from _present(guesses(ours), places)
+    yield from likeliest(guesses(ours), log.columns)
     if ours in ANYWHERE:
         for guess in guesses(ours):
             inside = [name for name in log.columns if leaf(name) == key(guess)]
             if len(inside) == 1:
                 yield inside[0]
-
-
-def _present(names: Iterable[str], places: Mapping[str, str]) -> Iterator[str]:
-    return (places[key(name)] for name in names if key(name) in places)
-
-
-def _places(names: Iterable[str]) -> dict[str, str]:
-    """Key -> the first column with it."""
-    return {key(name): name for name in reversed(list(names))}
 
 
 def _sum(names: Sequence[str], ours: str, log: LogColumns, typed: Typed) -> Found:

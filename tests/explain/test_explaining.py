@@ -15,7 +15,7 @@ import pytest
 from assay.cli import main
 from assay.errors import NotEnoughEvidence, NoVerdict
 from assay.explain.explanation import Explanation, What, explain
-from assay.explain.page import MAX_LINES, explanation_page
+from assay.explain.page import MAX_LINES, amount, explanation_page
 from assay.explain.sides import Sides
 from bench.explain import MIXED, NOW, SCENARIOS, covered, runs_of, simulate, truth
 from tests.conftest import ROOT
@@ -387,6 +387,44 @@ def test_productions_own_logs_are_read_where_none_are_named(
     assert (found["before"]["runs"], found["after"]["runs"]) == (60, 60)
     assert found["notes"][0] == "10 runs of rare categories are left out"
     assert found["blamed"] == ["prompt"]
+
+
+def with_ids(table: pa.Table, first: int) -> pa.Table:
+    ids = [str(first + each) for each in range(len(table))]
+    return table.append_column("run_id", pa.array(ids))
+
+
+def test_a_file_that_is_a_side_keeps_its_runs_though_the_logs_have_them_too(
+    tmp_path: Path, random: np.random.Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pattern that names production's logs names yesterday's file as well."""
+    for number, table in enumerate(
+        [runs_of("v13", 100, random), runs_of("v14", 100, random, tokens=3.0, at=LATER)]
+    ):
+        pa.csv.write_csv(with_ids(table, 100 * number), tmp_path / f"runs-{number}.csv")
+    runs = ("--runs", str(tmp_path / "runs-*.csv"))
+    (tmp_path / "old.csv").write_bytes((tmp_path / "runs-0.csv").read_bytes())
+    for name in ("runs-0.csv", "old.csv"):
+        found = told("--before", str(tmp_path / name), "--after", "v14", *runs, capsys=capsys)
+        assert (found["before"]["runs"], found["after"]["runs"]) == (100, 100)
+
+
+def test_files_that_share_run_ids_are_no_two_sides(
+    tmp_path: Path, random: np.random.Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counted on one side alone, such runs would leave the other without them, unsaid."""
+    tables = [runs_of("v13", 100, random), runs_of("v14", 100, random, at=LATER)]
+    for name, table, first in zip(("before", "after"), tables, (0, 90), strict=True):
+        pa.csv.write_csv(with_ids(table, first), tmp_path / f"{name}.csv")
+    sides = [str(tmp_path / f"{name}.csv") for name in ("before", "after")]
+    assert main(["explain", "--before", sides[0], "--after", sides[1]]) == 2
+    assert "10 run_ids stand in both files" in capsys.readouterr().err
+
+
+def test_next_to_nothing_has_no_sign_of_its_own() -> None:
+    """`-$0.0000` is no figure."""
+    said = [amount(metric, -1e-9, signed=True) for metric in ("spend", "tool calls", "mean tokens")]
+    assert said == ["+$0.0000", "+0.00", "+0"]
 
 
 def test_length_of_the_input_stands_in_for_a_category(random: np.random.Generator) -> None:

@@ -253,6 +253,7 @@ def test_the_watch_shows_what_onceonly_says(
         ("{enabled: true}", "there is no onceonly.agent_id"),
         ("{agent_id: a/../b}", "onceonly.agent_id"),
         ("{base_url: api.example.com}", "onceonly.base_url is not an address"),
+        ("{base_url: 'https://me:word@example.com'}", "base_url holds a user or a password"),
         ("{timeout_s: 600}", "onceonly.timeout_s"),
     ],
 )

@@ -6,10 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from assay.cli import main
 from tests.incidents.conftest import BAD_RUN, INTO, SAID, Desk
+
+TYPED = pyarrow.csv.ConvertOptions(
+    column_types=dict.fromkeys(("call", "input", "category"), pa.string())
+)
 
 
 def test_a_task_that_tells_the_versions_apart_is_added(desk: Desk) -> None:
@@ -112,6 +119,23 @@ def test_the_input_comes_from_the_log_where_the_log_has_it(desk: Desk) -> None:
         said = desk.captured.readouterr()
         assert json.loads(said.out.splitlines()[0])["input"] == "Where is my bike?"
         assert "note: the run ran support:v14:1, not support:v14:" in said.err
+
+
+def test_a_table_is_read_as_texts(desk: Desk) -> None:
+    """A question may be a number, an id may begin with noughts, and a day is one in any format."""
+    Path("assay.yaml").write_text(
+        Path("assay.yaml").read_text() + "rollout: {canary: {columns: {run_id: call}}}\n"
+    )
+    header, row = "call,prompt_id,input,category,started_at", "0012,support:v14:x,4711,7,2026-11-20"
+    Path("their.csv").write_text(f"{header}\n{row}T10:00:00Z\n")
+    table = pyarrow.csv.read_csv("their.csv", convert_options=TYPED)
+    pyarrow.parquet.write_table(table, "their.parquet")
+    for log in ("their.csv", "their.parquet"):
+        looked = desk.add("--log", log, "--dry-run", run="0012", said=None)
+        assert looked.exit_code == 0, looked.err
+        task = json.loads(looked.out.splitlines()[0])
+        assert (task["input"], task["category"]) == ("4711", "7")
+        assert task["incident"].startswith("incident, 2026-11-20: run 0012")
 
 
 @pytest.mark.parametrize(
@@ -229,6 +253,14 @@ def test_with_fewer_than_twenty_runs_there_is_no_bound(desk: Desk) -> None:
     looked = desk.add("--dry-run", "--category", "complaints")
     assert "max_tokens: no bound, for fewer than 20 runs say what is usual" in looked.err
     assert "max_tokens" not in json.loads(looked.out.splitlines()[0])
+
+
+def test_runs_are_alike_by_the_column_that_says_the_runs_own_category(desk: Desk) -> None:
+    """Another column that could be one, and comes first, would leave none alike."""
+    for log in Path("logs").iterdir():
+        rows = map(json.loads, log.read_text().splitlines())
+        log.write_text("".join(json.dumps({"topic": "lamps", **row}) + "\n" for row in rows))
+    assert "of 40 runs of category 'lookup' in production" in desk.add("--dry-run").err
 
 
 def test_a_hung_run_is_found_by_its_start(desk: Desk) -> None:

@@ -62,16 +62,17 @@ def test_an_id_that_another_file_has_is_not_used_twice(importer: Importer) -> No
 
 
 def test_tests_of_one_description_are_tasks_of_their_own(importer: Importer) -> None:
-    """And the same test twice is one task; that is said."""
+    """And the same test twice is one task; that is said, and each counted."""
     tests = [
         {"description": "Late", "vars": {"q": "a"}},
         {"description": "Late", "vars": {"q": "b"}},
-        {"description": "Late", "vars": {"q": "a"}},
+        {"description": "Late", "vars": {"q": ["a", "b"]}},
     ]
     ran = importer.text("c.yaml", json.dumps({"prompts": ["{{q}}"], "tests": tests}))
     first, second = loaded()
     assert (first.id, second.id[:5], second.input) == ("late", "late-", "b")
     assert ran.lost == ["c.yaml:1: test: the same test is there twice"]
+    assert "tests that are the same again  2\n" in ran.out
 
 
 def test_nothing_is_written_while_a_golden_file_is_broken(importer: Importer) -> None:

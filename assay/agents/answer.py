@@ -18,6 +18,9 @@ from assay.wording import cut, one_line
 
 MAX_ANSWER_BYTES = 8_000_000
 """A longer answer is not read to its end."""
+MAX_REFUSAL_BYTES = 65_536
+MAX_QUOTED_CHARS = 300
+"""Of a refusal."""
 MAX_ERROR_CHARS = 2_000
 MAX_FIGURE = 10**12
 MAX_TRACED_CALLS = 1_000
@@ -104,6 +107,12 @@ def result_of(
         error=error,
         attempts=attempts,
     )
+
+
+def words_of_refusal(said: bytes) -> str:
+    """What a server said with its refusal, for a run's error."""
+    words = one_line(said.decode(errors="replace").strip(), max_chars=MAX_QUOTED_CHARS + 1)
+    return cut(words, MAX_QUOTED_CHARS)
 
 
 def tokens_used(answer: Mapping[str, Any]) -> int | None:

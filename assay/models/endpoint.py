@@ -13,6 +13,7 @@ MAX_ANSWER_BYTES = 20_000_000
 CONNECT_TIMEOUT_S = 10.0
 MIN_SECRET_BYTES = 8
 """A shorter key is a placeholder such as `x` or `none`, and part of ordinary words."""
+_ON_RETRIES = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,11 @@ async def open_endpoint(
 def without_secret(text: bytes, secret: bytes) -> bytes:
     """A text that goes into an error, in case it repeats the secret."""
     return text.replace(secret, b"[api key]") if len(secret) >= MIN_SECRET_BYTES else text
+
+
+def told_of_retries(headers: Mapping[str, str]) -> dict[str, str]:
+    """What a refusal's headers, known by their names in lower case, say of another try."""
+    return {name: headers[name] for name in _ON_RETRIES if name in headers}
 
 
 async def read_bounded(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:

@@ -119,18 +119,3 @@ def model_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[s
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) != now.get(key):
             yield f"agent.{key} was {then.get(key)} and is {now.get(key)}"
-
-
-def refuse_unknown_faults(config: Config, tools: frozenset[str]) -> None:
-    """A fault of a tool that is not there would be none.
-
-    Raises:
-        InputError: There is one.
-    """
-    for name in config.testing.faults:
-        if name not in tools:
-            raise InputError(
-                f"testing.faults names {name!r}, which is not a tool",
-                path=config.path,
-                mend=f"the tools are: {', '.join(sorted(tools)) or 'none'}",
-            )

@@ -13,7 +13,7 @@ def tools(config: Config) -> Iterator[Finding]:
     """The tools file and the MCP servers; agents that are not ours have their own."""
     if not isinstance(config.agent, BuiltinSection):
         return
-    from assay.agents.opening import offered_tools  # costs two seconds
+    from assay.agents.offered_tools import offered_tools  # costs two seconds
 
     offered = asyncio.run(offered_tools(config, config.agent))
     yield ok("tools", ", ".join(offered) or "none")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from assay.agents.protocol import AgentResult, ToolCall
+from assay.agents.protocol import MAX_ERROR_CHARS, AgentResult, ToolCall
 from assay.budgets import overrun
 from assay.config import Budgets
 from assay.hostile import Undecided, parsed_json
@@ -21,7 +21,6 @@ MAX_ANSWER_BYTES = 8_000_000
 MAX_REFUSAL_BYTES = 65_536
 MAX_QUOTED_CHARS = 300
 """Of a refusal."""
-MAX_ERROR_CHARS = 2_000
 MAX_FIGURE = 10**12
 MAX_TRACED_CALLS = 1_000
 MAX_NAME_CHARS = 64

@@ -9,7 +9,8 @@ import aiohttp
 from aiohttp import web
 from pydantic_ai.exceptions import ModelHTTPError
 
-from assay.agents.answer import MAX_ERROR_CHARS, MAX_REFUSAL_BYTES
+from assay.agents.answer import MAX_REFUSAL_BYTES
+from assay.agents.protocol import MAX_ERROR_CHARS
 from assay.agents.proxy.answers import (
     NOT_AGAIN,
     HungUp,

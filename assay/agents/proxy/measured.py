@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from assay.agents.answer import MAX_ERROR_CHARS
-from assay.agents.protocol import AgentResult
+from assay.agents.protocol import MAX_ERROR_CHARS, AgentResult
 from assay.agents.proxy.counted import CountedRun
 from assay.records import RunRecord, StopReason
 from assay.wording import cut

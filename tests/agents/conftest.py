@@ -1,4 +1,4 @@
-"""A folder for somebody's own agent, and a provider for one behind the proxy."""
+"""The built-in loop, a folder for somebody's own agent, a provider for one behind the proxy."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from assay.backoff import Backoff
 from assay.models import retries
+from tests.fakes.loop import Bench
 from tests.fakes.provider import Provider
 from tests.fakes.proxied import Shop, Told
 from tests.fakes.workshop import Workshop
@@ -36,3 +37,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without their waits."""
     swift = Backoff(jitter=lambda: 0.0)
     monkeypatch.setitem(retries.with_retries.__kwdefaults__, "backoff", swift)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from assay.agent_sections import Count
-from assay.endpoints import is_http_url
-from assay.validation import Section, Text, refusal
+from assay.endpoints import Address
+from assay.validation import Section, refusal
 from assay.variables import VariableName
 
 
@@ -21,7 +21,7 @@ class OnceOnlySection(Section):
     """The agent, as OnceOnly knows it."""
     api_key_env: VariableName = "ONCEONLY_API_KEY"
     """Name of the environment variable that holds the key; never the key itself."""
-    base_url: Text | None = None
+    base_url: Address | None = None
     """Address of the service, where it is not OnceOnly's own."""
     timeout_s: Annotated[float, Field(gt=0, le=30)] = 3.0
     """Seconds for all that is asked at one look; nothing waits longer."""
@@ -29,14 +29,6 @@ class OnceOnlySection(Section):
     """Whether a canary's alarm disables the agent altogether: every version of it."""
     max_calls_per_tool: dict[str, Count] = Field(default_factory=dict)
     """Calls a day, by tool; those of `agent.max_calls_per_tool` are of one run, and not sent."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http(cls, url: str | None) -> str | None:
-        if url is not None and not is_http_url(url):
-            # Without the address: it may hold a password.
-            raise refusal("onceonly.base_url is not an address", mend="begin it with https://")
-        return url
 
     @model_validator(mode="after")
     def _knows_the_agent(self) -> "OnceOnlySection":

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from assay.agent_sections import Count
-from assay.endpoints import Address
+from assay.endpoints import HttpUrl
 from assay.validation import Section, refusal
 from assay.variables import VariableName
 
@@ -21,7 +21,7 @@ class OnceOnlySection(Section):
     """The agent, as OnceOnly knows it."""
     api_key_env: VariableName = "ONCEONLY_API_KEY"
     """Name of the environment variable that holds the key; never the key itself."""
-    base_url: Address | None = None
+    base_url: HttpUrl | None = None
     """Address of the service, where it is not OnceOnly's own."""
     timeout_s: Annotated[float, Field(gt=0, le=30)] = 3.0
     """Seconds for all that is asked at one look; nothing waits longer."""

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from assay.config import Budgets
 from assay.records import StopReason
 
+Amount = TypeVar("Amount", int, float)
 Cost = Callable[[int, int], float | None]
 """US dollars of a request by its input and output tokens; None where no price is known."""
 
@@ -116,11 +118,7 @@ class Meter:
         self.output_tokens = _sum(self.output_tokens, use.output_tokens)
         self.cached_tokens = _sum(self.cached_tokens, use.cached_tokens)
         self.reasoning_tokens = _sum(self.reasoning_tokens, use.reasoning_tokens)
-        self.spend_usd = (
-            None
-            if None in (self.spend_usd, use.spend_usd)
-            else ((self.spend_usd or 0.0) + (use.spend_usd or 0.0))
-        )
+        self.spend_usd = _sum(self.spend_usd, use.spend_usd)
         if self._spent(self.total_tokens, self.budgets.max_tokens, over=1):
             return StopReason.MAX_TOKENS
         if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=SPEND_SLACK_USD):
@@ -262,5 +260,5 @@ class Stopwatch:
                 self._deadline.reschedule(when)
 
 
-def _sum(left: int | None, right: int | None) -> int | None:
+def _sum(left: Amount | None, right: Amount | None) -> Amount | None:
     return None if left is None or right is None else left + right

@@ -225,6 +225,11 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def whole_characters(text: str) -> str:
+    """Without the half characters, such as of an emoji cut in two, that no file takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def one_line(text: str, *, max_chars: int = 80) -> str:
     """What comes from a file, for people: bounded, and without control characters."""
     return "".join(character if character.isprintable() else "?" for character in text)[:max_chars]

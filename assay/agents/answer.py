@@ -14,7 +14,7 @@ from assay.budgets import overrun
 from assay.config import Budgets
 from assay.hostile import Undecided, parsed_json
 from assay.records import StopReason
-from assay.wording import cut, one_line
+from assay.wording import cut, one_line, whole_characters
 
 MAX_ANSWER_BYTES = 8_000_000
 """A longer answer is not read to its end."""
@@ -98,7 +98,7 @@ def result_of(
             answer = Failed(StopReason.AGENT_ERROR, f"the answer is wrong: {why}")
         except RecursionError:
             answer = Failed(StopReason.AGENT_ERROR, "the answer is nested too deeply")
-    error = None if answer.error is None else cut(_text(answer.error), MAX_ERROR_CHARS)
+    error = None if answer.error is None else cut(whole_characters(answer.error), MAX_ERROR_CHARS)
     return AgentResult(
         output=None,
         stop_reason=answer.stop_reason,
@@ -216,7 +216,11 @@ def _tool_call(value: Any) -> ToolCall:
     given = (
         arguments if isinstance(arguments, str) else _json({} if arguments is None else arguments)
     )
-    return ToolCall(tool=_text(tool)[:MAX_NAME_CHARS], arguments=_text(given), outcome="success")
+    return ToolCall(
+        tool=whole_characters(tool)[:MAX_NAME_CHARS],
+        arguments=whole_characters(given),
+        outcome="success",
+    )
 
 
 def _stop_reason(value: Any, error: str | None) -> str | None:
@@ -224,14 +228,14 @@ def _stop_reason(value: Any, error: str | None) -> str | None:
         return None if error is None else StopReason.AGENT_ERROR
     if not isinstance(value, str) or not value.strip():
         raise Rubbish(f"stop_reason is not text: {_shown(value)}")
-    return one_line(_text(value.strip()), max_chars=MAX_NAME_CHARS)
+    return one_line(whole_characters(value.strip()), max_chars=MAX_NAME_CHARS)
 
 
 def _error(value: Any) -> str | None:
     """Nothing, an empty text and `false` are no error."""
     if not value:
         return None
-    return cut(_text(value if isinstance(value, str) else _json(value)), MAX_ERROR_CHARS)
+    return cut(whole_characters(value if isinstance(value, str) else _json(value)), MAX_ERROR_CHARS)
 
 
 def _output(value: Any) -> str | None:
@@ -244,13 +248,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _text(text: str) -> str:
-    """Without the half characters that no file takes."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _shown(value: Any) -> str:
-    return cut(one_line(_text(_json(value)), max_chars=200))
+    return cut(one_line(whole_characters(_json(value)), max_chars=200))
 
 
 def _quoted(text: bytes) -> str:

@@ -200,7 +200,10 @@ def answered(call: ToolCallPart, content: Any, *, outcome: Any) -> ToolReturnPar
 
 
 def _words(error: BaseException) -> str:
-    return whole_characters(str(error)[:MAX_ERROR_CHARS])
+    try:
+        return whole_characters(str(error)[:MAX_ERROR_CHARS])
+    except Exception:  # noqa: BLE001 - its text is the user's code, too
+        return "(it cannot be told)"
 
 
 def _line_in(error: BaseException, path: Path) -> int | None:

@@ -95,6 +95,21 @@ async def test_a_tool_that_fails_is_told_to_the_model(bench: Bench) -> None:
     assert (result.stop_reason, result.calls[0].outcome) == ("finish", "failed")
 
 
+async def test_an_error_that_cannot_be_told_is_a_tool_s_failure_too(bench: Bench) -> None:
+    """Its text is the tool's own code: what goes wrong in it must not end the evaluation."""
+
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def broken() -> str:
+        raise Wordless
+
+    bench.desk.broken = broken  # type: ignore[method-assign]
+    result = await bench.run(FakeSource(calls(("broken", {})), says("sorry")))
+    assert (result.stop_reason, result.calls[0].outcome) == ("finish", "failed")
+
+
 @pytest.mark.parametrize("arguments", [{"quer": "a"}, {"query": 7}])
 async def test_arguments_that_do_not_fit_the_schema_are_told_to_the_model(
     bench: Bench, arguments: dict[str, object]

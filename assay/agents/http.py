@@ -27,9 +27,9 @@ from assay.agents.foreign import Foreign
 from assay.agents.protocol import AgentResult, Order
 from assay.agents.request import request_of
 from assay.config import Config
-from assay.errors import InputError
 from assay.models.endpoint import (
     CONNECT_TIMEOUT_S,
+    header_secret,
     proxy_for,
     read_bounded,
     told_of_retries,
@@ -239,15 +239,10 @@ def secret_headers(
     named = dict(section.headers_env)
     if section.api_key_env is not None:
         named["Authorization"] = section.api_key_env
-    found = {header: environ.get(variable, "").strip() for header, variable in named.items()}
-    for header, secret in found.items():
-        if not secret or not secret.isprintable():
-            problem = "is not set" if not secret else "cannot be a header"
-            raise InputError(
-                f"agent: the environment variable {named[header]} {problem}",
-                path=config.path,
-                mend=f"export {named[header]}=...",
-            )
+    found = {
+        header: header_secret(variable, environ, whose="agent", path=config.path)
+        for header, variable in named.items()
+    }
     if section.api_key_env is not None:
         found["Authorization"] = _BEARER + found["Authorization"]
     return found

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+
+from assay.errors import InputError
 
 MAX_ANSWER_BYTES = 20_000_000
 """A longer body is not read to its end."""
@@ -77,6 +80,39 @@ async def open_endpoint(
             key=(api_key or "").encode(),
             proxy=proxy_for(base_url),
         )
+
+
+def header_secret(
+    variable: str,
+    environ: Mapping[str, str],
+    *,
+    whose: str,
+    path: Path | None = None,
+    instead: str = "",
+    is_needed: bool = True,
+) -> str:
+    """A variable's value for a header, without white space around it; empty if it may be.
+
+    Args:
+        variable: Its name.
+        environ: Where it is.
+        whose: The section that names it.
+        path: Of the configuration.
+        instead: What else would mend it.
+        is_needed: Whether it must be set.
+
+    Raises:
+        InputError: It is needed and not set, or cannot be a header.
+    """
+    secret = environ.get(variable, "").strip()
+    if (is_needed and not secret) or not secret.isprintable():
+        problem = "is not set" if not secret else "cannot be a header"
+        raise InputError(
+            f"{whose}: the environment variable {variable} {problem}",
+            path=path,
+            mend=f"export {variable}=...{instead}",
+        )
+    return secret
 
 
 def without_secret(text: bytes, secret: bytes) -> bytes:

@@ -116,6 +116,11 @@ def cut(text: str, length: int = MAX_SHOWN_CHARS) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def whole_characters(text: str) -> str:
+    """Without the half characters, such as of an emoji cut in two, that no file takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 _WANTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -223,11 +228,6 @@ def _model_in(annotation: Any) -> Any:
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def whole_characters(text: str) -> str:
-    """Without the half characters, such as of an emoji cut in two, that no file takes."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def one_line(text: str, *, max_chars: int = 80) -> str:

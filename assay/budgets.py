@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assay.config import Budgets
 from assay.records import StopReason
@@ -19,6 +19,10 @@ Amount = TypeVar("Amount", int, float)
 Cost = Callable[[int, int], float | None]
 """US dollars of a request by its input and output tokens; None where no price is known."""
 
+FIGURES = (
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens", "steps",
+    "tool_calls", "spend_usd",
+)  # fmt: skip
 MTOK = 1_000_000
 LOOP_AFTER = 4
 """The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
@@ -94,6 +98,11 @@ class Meter:
     def total_tokens(self) -> int | None:
         """Input plus output; None once a response came without its usage."""
         return _sum(self.input_tokens, self.output_tokens)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What was used, by the names of a run's result."""
+        return {name: getattr(self, name) for name in FIGURES}
 
     def before_request(self) -> StopReason | None:
         """The budget that forbids another request to the model, if any."""

@@ -117,9 +117,10 @@ def words_of_refusal(said: bytes) -> str:
 def tokens_used(answer: Mapping[str, Any]) -> int | None:
     """How many tokens an answer says that its run used; None where it does not, or not rightly."""
     try:
-        return _figures(answer)["total_tokens"]
+        used: int | None = _figures(answer)["total_tokens"]
     except (Rubbish, RecursionError):
         return None
+    return used
 
 
 def _read(
@@ -144,16 +145,10 @@ def _read(
     if beyond is not None and stop_reason not in _ERRORS:
         stop_reason = beyond
     return AgentResult(
+        **figures,
         output=_output(output),
         stop_reason=stop_reason or StopReason.FINISH,
         latency_s=latency_s,
-        input_tokens=figures["input_tokens"],
-        output_tokens=figures["output_tokens"],
-        cached_tokens=figures["cached_tokens"],
-        reasoning_tokens=figures["reasoning_tokens"],
-        total_tokens=figures["total_tokens"],
-        steps=figures["steps"],
-        denied_tool_calls=figures["denied_tool_calls"],
         tool_calls=n_calls,
         tool_calls_by_tool=dict(Counter(call.tool for call in calls)),
         spend_usd=spend_usd,
@@ -163,7 +158,8 @@ def _read(
     )
 
 
-def _figures(answer: Mapping[str, Any]) -> dict[str, int | None]:
+def _figures(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers or None, by the names of a result."""
     usage = answer.get("tokenUsage") or {}
     if not isinstance(usage, dict):
         raise Rubbish("tokenUsage is not an object")

@@ -262,21 +262,13 @@ class _Run:
         )
 
     def result(self, ending: Ending) -> AgentResult:
-        meter = self.meter
         return AgentResult(
+            **self.meter.figures,
             output=self.said,
             stop_reason=ending.stop_reason,
             latency_s=self.watch.elapsed_s(),
-            input_tokens=meter.input_tokens,
-            output_tokens=meter.output_tokens,
-            cached_tokens=meter.cached_tokens,
-            reasoning_tokens=meter.reasoning_tokens,
-            total_tokens=meter.total_tokens,
-            steps=meter.steps,
-            tool_calls=meter.tool_calls,
-            tool_calls_by_tool=dict(meter.by_tool),
-            denied_tool_calls=meter.denied_tool_calls,
-            spend_usd=meter.spend_usd,
+            tool_calls_by_tool=dict(self.meter.by_tool),
+            denied_tool_calls=self.meter.denied_tool_calls,
             error=ending.error,
             attempts=self.attempts,
             calls=tuple(self.tools.traced),

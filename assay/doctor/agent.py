@@ -66,7 +66,5 @@ def _local(config: Config, name: str) -> Iterator[Finding]:
 async def _opened(config: Config, section: BuiltinSection) -> None:
     from assay.models.sources import open_model
 
-    async with open_model(
-        section, base_folder=config.folder, max_concurrency=1, environ=os.environ
-    ):
+    async with open_model(section, base_folder=config.folder, max_concurrency=1):
         return

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from assay.endpoints import Command, HeaderName, HttpUrl, is_http_url
+from assay.endpoints import Address, Command, HeaderName, HttpUrl
 from assay.mcp_sections import McpServer, ServerName
 from assay.proxy_section import ProxySection
 from assay.token_prices import ModelPrices
@@ -66,7 +66,7 @@ class BuiltinSection(Section):
     """As stored with each run."""
     model: Text = "scripted"
     """`scripted` (an offline simulation), `local`, or a model's name such as `openai:gpt-5`."""
-    base_url: str | None = None
+    base_url: Address | None = None
     """Address of an OpenAI-compatible server, where it is not the provider's own."""
     api_key_env: VariableName | None = None
     """Name of the environment variable that holds the key; never the key itself."""
@@ -95,14 +95,6 @@ class BuiltinSection(Section):
                 at=("blocked_tools",),
             )
         return self
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http(cls, url: str | None) -> str | None:
-        if url is not None and not is_http_url(url):
-            # Without the address: it may hold a password.
-            raise refusal("agent.base_url is not an address", mend="begin it with https://")
-        return url
 
 
 class _ForeignSection(Section):

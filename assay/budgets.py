@@ -10,13 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from assay.config import Budgets
 from assay.records import StopReason
 
+Amount = TypeVar("Amount", int, float)
 Cost = Callable[[int, int], float | None]
 """US dollars of a request by its input and output tokens; None where no price is known."""
 
+FIGURES = (
+    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens", "steps",
+    "tool_calls", "spend_usd",
+)  # fmt: skip
 MTOK = 1_000_000
 LOOP_AFTER = 4
 """The n-th call of one tool with the same arguments in one run is a loop, and is not made."""
@@ -93,6 +99,11 @@ class Meter:
         """Input plus output; None once a response came without its usage."""
         return _sum(self.input_tokens, self.output_tokens)
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What was used, by the names of a run's result."""
+        return {name: getattr(self, name) for name in FIGURES}
+
     def before_request(self) -> StopReason | None:
         """The budget that forbids another request to the model, if any."""
         if self.steps >= self.budgets.max_steps:
@@ -116,11 +127,7 @@ class Meter:
         self.output_tokens = _sum(self.output_tokens, use.output_tokens)
         self.cached_tokens = _sum(self.cached_tokens, use.cached_tokens)
         self.reasoning_tokens = _sum(self.reasoning_tokens, use.reasoning_tokens)
-        self.spend_usd = (
-            None
-            if None in (self.spend_usd, use.spend_usd)
-            else ((self.spend_usd or 0.0) + (use.spend_usd or 0.0))
-        )
+        self.spend_usd = _sum(self.spend_usd, use.spend_usd)
         if self._spent(self.total_tokens, self.budgets.max_tokens, over=1):
             return StopReason.MAX_TOKENS
         if self._spent(self.spend_usd, self.budgets.max_spend_usd, over=SPEND_SLACK_USD):
@@ -262,5 +269,5 @@ class Stopwatch:
                 self._deadline.reschedule(when)
 
 
-def _sum(left: int | None, right: int | None) -> int | None:
+def _sum(left: Amount | None, right: Amount | None) -> Amount | None:
     return None if left is None or right is None else left + right

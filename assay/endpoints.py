@@ -35,8 +35,12 @@ Command = Annotated[
 
 def _checked_address(url: str) -> str:
     # Without the address: it may hold a password.
-    if not is_http_url(url):
+    if not _is_http_url(url):
         raise refusal("is not an address", mend="begin it with https://", of_key=True)
+    return url
+
+
+def _without_user(url: str) -> str:
     if urlsplit(url).username or urlsplit(url).password:
         raise refusal(
             "holds a user or a password",
@@ -52,12 +56,13 @@ def _checked_header(name: str) -> str:
     return name
 
 
-HttpUrl = Annotated[str, AfterValidator(_checked_address)]
+Address = Annotated[str, AfterValidator(_checked_address)]
+"""An absolute address of HTTP."""
+HttpUrl = Annotated[Address, AfterValidator(_without_user)]
 HeaderName = Annotated[str, AfterValidator(_checked_header)]
 
 
-def is_http_url(url: str) -> bool:
-    """Whether `url` is an absolute address of HTTP."""
+def _is_http_url(url: str) -> bool:
     try:
         return urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
     except ValueError:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from assay.agent_sections import Count
-from assay.endpoints import is_http_url
+from assay.endpoints import Address
 from assay.token_prices import ModelPrices
 from assay.validation import Section, Text, refusal
 from assay.variables import VariableName
@@ -18,7 +18,7 @@ class JudgeSection(Section):
 
     model: Text | None = Field(default=None, examples=["openai:gpt-5-mini"])
     """A model's name such as `openai:gpt-5-mini`, or `local`; `llm-rubric` checks need one."""
-    base_url: str | None = None
+    base_url: Address | None = None
     """Address of an OpenAI-compatible server, where it is not the provider's own."""
     api_key_env: VariableName | None = None
     """Name of the environment variable that holds the key; never the key itself."""
@@ -44,14 +44,6 @@ class JudgeSection(Section):
                 mend="name a real model, such as openai:gpt-5-mini",
             )
         return model
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http(cls, url: str | None) -> str | None:
-        if url is not None and not is_http_url(url):
-            # Without the address: it may hold a password.
-            raise refusal("judge.base_url is not an address", mend="begin it with https://")
-        return url
 
     @field_validator("repeats")
     @classmethod

@@ -116,6 +116,11 @@ def cut(text: str, length: int = MAX_SHOWN_CHARS) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def whole_characters(text: str) -> str:
+    """Without the half characters, such as of an emoji cut in two, that no file takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 _WANTED = {
     "int_type": "a whole number",
     "float_type": "a number",

@@ -9,16 +9,18 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from assay.agents.protocol import AgentResult, ToolCall
+from assay.agents.protocol import MAX_ERROR_CHARS, AgentResult, ToolCall
 from assay.budgets import overrun
 from assay.config import Budgets
 from assay.hostile import Undecided, parsed_json
 from assay.records import StopReason
-from assay.wording import cut, one_line
+from assay.wording import cut, one_line, whole_characters
 
 MAX_ANSWER_BYTES = 8_000_000
 """A longer answer is not read to its end."""
-MAX_ERROR_CHARS = 2_000
+MAX_REFUSAL_BYTES = 65_536
+MAX_QUOTED_CHARS = 300
+"""Of a refusal."""
 MAX_FIGURE = 10**12
 MAX_TRACED_CALLS = 1_000
 MAX_NAME_CHARS = 64
@@ -96,7 +98,7 @@ def result_of(
             answer = Failed(StopReason.AGENT_ERROR, f"the answer is wrong: {why}")
         except RecursionError:
             answer = Failed(StopReason.AGENT_ERROR, "the answer is nested too deeply")
-    error = None if answer.error is None else cut(_text(answer.error), MAX_ERROR_CHARS)
+    error = None if answer.error is None else cut(whole_characters(answer.error), MAX_ERROR_CHARS)
     return AgentResult(
         output=None,
         stop_reason=answer.stop_reason,
@@ -106,12 +108,19 @@ def result_of(
     )
 
 
+def words_of_refusal(said: bytes) -> str:
+    """What a server said with its refusal, for a run's error."""
+    words = one_line(said.decode(errors="replace").strip(), max_chars=MAX_QUOTED_CHARS + 1)
+    return cut(words, MAX_QUOTED_CHARS)
+
+
 def tokens_used(answer: Mapping[str, Any]) -> int | None:
     """How many tokens an answer says that its run used; None where it does not, or not rightly."""
     try:
-        return _figures(answer)["total_tokens"]
+        used: int | None = _figures(answer)["total_tokens"]
     except (Rubbish, RecursionError):
         return None
+    return used
 
 
 def _read(
@@ -136,16 +145,10 @@ def _read(
     if beyond is not None and stop_reason not in _ERRORS:
         stop_reason = beyond
     return AgentResult(
+        **figures,
         output=_output(output),
         stop_reason=stop_reason or StopReason.FINISH,
         latency_s=latency_s,
-        input_tokens=figures["input_tokens"],
-        output_tokens=figures["output_tokens"],
-        cached_tokens=figures["cached_tokens"],
-        reasoning_tokens=figures["reasoning_tokens"],
-        total_tokens=figures["total_tokens"],
-        steps=figures["steps"],
-        denied_tool_calls=figures["denied_tool_calls"],
         tool_calls=n_calls,
         tool_calls_by_tool=dict(Counter(call.tool for call in calls)),
         spend_usd=spend_usd,
@@ -155,7 +158,8 @@ def _read(
     )
 
 
-def _figures(answer: Mapping[str, Any]) -> dict[str, int | None]:
+def _figures(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers or None, by the names of a result."""
     usage = answer.get("tokenUsage") or {}
     if not isinstance(usage, dict):
         raise Rubbish("tokenUsage is not an object")
@@ -208,7 +212,11 @@ def _tool_call(value: Any) -> ToolCall:
     given = (
         arguments if isinstance(arguments, str) else _json({} if arguments is None else arguments)
     )
-    return ToolCall(tool=_text(tool)[:MAX_NAME_CHARS], arguments=_text(given), outcome="success")
+    return ToolCall(
+        tool=whole_characters(tool)[:MAX_NAME_CHARS],
+        arguments=whole_characters(given),
+        outcome="success",
+    )
 
 
 def _stop_reason(value: Any, error: str | None) -> str | None:
@@ -216,14 +224,14 @@ def _stop_reason(value: Any, error: str | None) -> str | None:
         return None if error is None else StopReason.AGENT_ERROR
     if not isinstance(value, str) or not value.strip():
         raise Rubbish(f"stop_reason is not text: {_shown(value)}")
-    return one_line(_text(value.strip()), max_chars=MAX_NAME_CHARS)
+    return one_line(whole_characters(value.strip()), max_chars=MAX_NAME_CHARS)
 
 
 def _error(value: Any) -> str | None:
     """Nothing, an empty text and `false` are no error."""
     if not value:
         return None
-    return cut(_text(value if isinstance(value, str) else _json(value)), MAX_ERROR_CHARS)
+    return cut(whole_characters(value if isinstance(value, str) else _json(value)), MAX_ERROR_CHARS)
 
 
 def _output(value: Any) -> str | None:
@@ -236,13 +244,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _text(text: str) -> str:
-    """Without the half characters that no file takes."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _shown(value: Any) -> str:
-    return cut(one_line(_text(_json(value)), max_chars=200))
+    return cut(one_line(whole_characters(_json(value)), max_chars=200))
 
 
 def _quoted(text: bytes) -> str:

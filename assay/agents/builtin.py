@@ -4,47 +4,36 @@ The loop is ours, so that each budget stops exactly where it says, each exchange
 can be kept as it happens, and an interrupted run goes on where it was.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    SystemPromptPart,
-    TextPart,
-    ToolCallPart,
-    ToolReturnPart,
-    UserPromptPart,
-)
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
+from assay.agents.conversation import estimated_tokens, opening
 from assay.agents.faults import RunFaults
-from assay.agents.protocol import AgentResult, Order, ToolCall
+from assay.agents.protocol import MAX_ERROR_CHARS, AgentResult, Order
 from assay.agents.recorded_world import header_of
 from assay.agents.request_print import RequestPrinter
-from assay.agents.toolbox import Toolbox, ToolsGone, answered
-from assay.budgets import Meter, Refusal, RequestUse, Stopwatch, ToolPolicy
+from assay.agents.tool_calls import ToolCalls
+from assay.agents.toolbox import Toolbox
+from assay.budgets import Meter, RequestUse, Stopwatch, ToolPolicy
 from assay.config import Budgets, Config
 from assay.fault_sections import ToolFaults
 from assay.models.prices import Price
 from assay.models.retries import is_infrastructure, request_with_retries
 from assay.models.source import ModelSource
-from assay.models.upstream import CHARS_PER_TOKEN, Upstream
-from assay.prompts import system_prompt
+from assay.models.upstream import Upstream
 from assay.records import StopReason
 from assay.store.record import RecordHeader
-from assay.store.tape import Exchange, Request, Tape, Unanswered
+from assay.store.tape import Exchange, Tape, Unanswered
 from assay.tool_schemas import ToolSchemas
 
-MAX_ERROR_CHARS = 2_000
 _RESPONSE = TypeAdapter(ModelResponse)
-_RETURN = TypeAdapter(ToolReturnPart)
 
 
 class Ending(NamedTuple):
@@ -117,20 +106,33 @@ class BuiltinAgent:
 
     async def run(self, order: Order, *, tape: Tape) -> AgentResult:
         """Make one run, from the start or from where `tape` was cut off."""
+        model = self._source.for_run(order.scope.key)
+        meter = Meter(self._budgets, self._policy, cost=self._price.of_tokens)
+        watch = Stopwatch(before_s=tape.worked_s)
+        printer = RequestPrinter(self.tools_hash, self._secrets)
+        tools = ToolCalls(
+            toolbox=self._toolbox,
+            scope=order.scope,
+            model=model,
+            tape=tape,
+            meter=meter,
+            watch=watch,
+            faults=RunFaults(self._faults, order.scope.key),
+            printer=printer,
+        )
         run = _Run(
             order=order,
             tape=tape,
-            model=self._source.for_run(order.scope.key),
+            model=model,
             settings=self._source.settings_for(order.scope.key),
             parameters=ModelRequestParameters(function_tools=self._toolbox.definitions),
-            toolbox=self._toolbox,
+            tools=tools,
             price=self._price,
             max_attempts=self._attempts,
             upstream=self._upstream,
-            meter=Meter(self._budgets, self._policy, cost=self._price.of_tokens),
-            watch=Stopwatch(before_s=tape.worked_s),
-            faults=RunFaults(self._faults, order.scope.key),
-            printer=RequestPrinter(self.tools_hash, self._secrets),
+            meter=meter,
+            watch=watch,
+            printer=printer,
         )
         ending = await run.to_the_end(self._budgets.max_seconds)
         return run.result(ending)
@@ -138,29 +140,23 @@ class BuiltinAgent:
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One run under way: what it has used, said and called so far."""
+    """One run under way: what it has used and said so far."""
 
     order: Order
     tape: Tape
     model: Model
     settings: ModelSettings
     parameters: ModelRequestParameters
-    toolbox: Toolbox
+    tools: ToolCalls
     price: Price
     max_attempts: int
     upstream: Upstream
     meter: Meter
     watch: Stopwatch
-    faults: RunFaults
     printer: RequestPrinter
     attempts: int = 1
     conversation_tokens: int = 0
     said: str | None = None
-    gone: str | None = None
-    """Why a tool can be called no more, once one cannot."""
-    calls: list[ToolCall] = field(default_factory=list)
-    faults_met: dict[str, str] = field(default_factory=dict)
-    """In words, by the id of the tool call."""
 
     async def to_the_end(self, max_seconds: float) -> Ending:
         """Converse until the model finishes, or a budget, the clock or an error stops it."""
@@ -190,9 +186,9 @@ class _Run:
             if not response.tool_calls:
                 self.said = response.text or ""
                 return Ending(self.meter.at_finish())
-            returns, stop = await self.make_calls(response.tool_calls, step=step)
-            if self.gone is not None:
-                return Ending(StopReason.INFRA_ERROR, self.gone)
+            returns, stop = await self.tools.make(response.tool_calls, step=step)
+            if self.tools.gone is not None:
+                return Ending(StopReason.INFRA_ERROR, self.tools.gone)
             if stop is not None:
                 return Ending(stop)
             messages += [response, ModelRequest(parts=returns)]
@@ -204,6 +200,24 @@ class _Run:
         if (exchange := self.tape.answer(step=step, call=None, request=request)) is not None:
             self.count_try(exchange.attempts)
             return _RESPONSE.validate_json(exchange.message)
+        response, message, attempts = await self.said_by_model(messages, settings)
+        self.tape.record(
+            Exchange(
+                step=step,
+                call=None,
+                message=message,
+                elapsed_s=self.watch.elapsed_s(),
+                attempts=attempts,
+                request=request,
+            )
+        )
+        return response
+
+    async def said_by_model(
+        self, messages: list[ModelMessage], settings: ModelSettings
+    ) -> tuple[ModelResponse, bytes, int]:
+        """A response, as it is and as it is kept, and how many requests it took."""
+        ahead = self.conversation_tokens or estimated_tokens(messages)
         try:
             response, attempts = await request_with_retries(
                 self.model,
@@ -212,7 +226,7 @@ class _Run:
                 self.parameters,
                 attempts=self.max_attempts,
                 waiting=self.watch.waiting,
-                upstream=replace(self.upstream, tokens=self.tokens_ahead(messages)),
+                upstream=replace(self.upstream, tokens=ahead),
                 on_try=self.count_try,
             )
             kept = _RESPONSE.dump_json(response)  # half characters cannot be written
@@ -221,88 +235,10 @@ class _Run:
                 self.meter.count_request(RequestUse())  # answered, at a cost that nobody knows
             raise ModelFailed(error) from error
         self.conversation_tokens = response.usage.total_tokens
-        self.keep(step, None, kept, request, attempts=attempts)
-        return response
+        return response, kept, attempts
 
     def count_try(self, number: int) -> None:
         self.attempts = max(self.attempts, number)
-
-    async def make_calls(
-        self, wanted: Sequence[ToolCallPart], *, step: int
-    ) -> tuple[list[ToolReturnPart], StopReason | None]:
-        """Make one response's calls together, up to the first that ends the run.
-
-        One that is denied is answered with a refusal; it is not on the tape, for the same
-        policy refuses it again.
-        """
-        made = []
-        stop = None
-        for number, call in enumerate(wanted):
-            tool, arguments = self.toolbox.name(call.tool_name), call.args_as_json_str()
-            kept_from = self.meter.before_call(tool, arguments)
-            if isinstance(kept_from, StopReason):
-                stop = kept_from
-                break
-            if kept_from is None:
-                self.meter.count_call(tool, arguments)
-            made.append(self.call(call, kept_from, step=step, number=number))
-        returns = await asyncio.gather(*made)
-        outcomes = [part.outcome for part in returns] + ([] if stop is None else [stop])
-        self.calls += map(self.traced, wanted, outcomes)
-        return returns, stop
-
-    async def call(
-        self, call: ToolCallPart, refusal: Refusal | None, *, step: int, number: int
-    ) -> ToolReturnPart:
-        """One tool's answer, with the faults that it meets, or why it is not asked."""
-        if refusal is not None:
-            return answered(call, refusal.words, outcome="denied")
-        fault = self.faults.next(self.toolbox.name(call.tool_name))
-        if fault.words is not None:
-            self.faults_met[call.tool_call_id] = fault.words
-        if fault.latency_s and not self.tape.is_past(step):
-            await asyncio.sleep(fault.latency_s)
-        if fault.is_error:
-            return answered(call, fault.told, outcome="failed")
-        try:
-            return fault.changed(await self.said_by_tool(call, step=step, number=number))
-        except ToolsGone as gone:
-            self.gone = str(gone)[:MAX_ERROR_CHARS]
-        except Unanswered as missing:
-            if missing.stop_reason is not StopReason.INFRA_ERROR:
-                raise
-            self.gone = self.gone or missing.words or ""
-        return answered(call, self.gone, outcome="failed")
-
-    async def said_by_tool(self, call: ToolCallPart, *, step: int, number: int) -> ToolReturnPart:
-        """What the tool says: from the tape if it is there, else the call is made and kept."""
-        request = self.printer.of_call(call) if self.tape.keeps_requests else None
-        if (exchange := self.tape.answer(step=step, call=number, request=request)) is not None:
-            answer = _RETURN.validate_json(exchange.message)
-            return replace(answer, tool_call_id=call.tool_call_id)  # perhaps another run's
-        answer = await self.toolbox.call(call, scope=self.order.scope, model=self.model)
-        self.keep(step, number, _RETURN.dump_json(answer), request)
-        return answer
-
-    def keep(
-        self,
-        step: int,
-        call: int | None,
-        message: bytes,
-        request: Request | None,
-        *,
-        attempts: int = 1,
-    ) -> None:
-        self.tape.record(
-            Exchange(
-                step=step,
-                call=call,
-                message=message,
-                elapsed_s=self.watch.elapsed_s(),
-                attempts=attempts,
-                request=request,
-            )
-        )
 
     def settings_now(self) -> ModelSettings:
         """The run's settings, with the answer's length held to what the budget still allows."""
@@ -310,15 +246,6 @@ class _Run:
         if left is None:
             return self.settings
         return {**self.settings, "max_tokens": min(left, self.settings.get("max_tokens", left))}
-
-    def tokens_ahead(self, messages: Sequence[ModelMessage]) -> int:
-        """About how many tokens the next request sends: what the last one came to, if known."""
-        return self.conversation_tokens or sum(
-            len(part.content) // CHARS_PER_TOKEN
-            for message in messages
-            for part in message.parts
-            if isinstance(part, SystemPromptPart | UserPromptPart | TextPart)
-        )
 
     def use(self, response: ModelResponse) -> RequestUse:
         """What one response used; all None when the provider sent no usage."""
@@ -334,48 +261,15 @@ class _Run:
             spend_usd=self.price.spend_usd(usage),
         )
 
-    def traced(self, call: ToolCallPart, outcome: str) -> ToolCall:
-        return ToolCall(
-            tool=self.toolbox.name(call.tool_name),
-            arguments=call.args_as_json_str(),
-            outcome=outcome,
-            fault=self.faults_met.get(call.tool_call_id),
-        )
-
     def result(self, ending: Ending) -> AgentResult:
-        meter = self.meter
         return AgentResult(
+            **self.meter.figures,
             output=self.said,
             stop_reason=ending.stop_reason,
             latency_s=self.watch.elapsed_s(),
-            input_tokens=meter.input_tokens,
-            output_tokens=meter.output_tokens,
-            cached_tokens=meter.cached_tokens,
-            reasoning_tokens=meter.reasoning_tokens,
-            total_tokens=meter.total_tokens,
-            steps=meter.steps,
-            tool_calls=meter.tool_calls,
-            tool_calls_by_tool=dict(meter.by_tool),
-            denied_tool_calls=meter.denied_tool_calls,
-            spend_usd=meter.spend_usd,
+            tool_calls_by_tool=dict(self.meter.by_tool),
+            denied_tool_calls=self.meter.denied_tool_calls,
             error=ending.error,
             attempts=self.attempts,
-            calls=tuple(self.calls),
+            calls=tuple(self.tools.traced),
         )
-
-
-def opening(order: Order) -> list[ModelMessage]:
-    """The conversation before the model's first word: system prompt, then the input."""
-    system = SystemPromptPart(system_prompt(order.prompt))
-    if isinstance(order.input, str):
-        return [ModelRequest(parts=[system, UserPromptPart(order.input)])]
-    messages: list[ModelMessage] = [ModelRequest(parts=[system])]
-    for message in order.input:
-        match message["role"]:
-            case "assistant":
-                messages.append(ModelResponse(parts=[TextPart(message["content"])]))
-            case "system":
-                messages.append(ModelRequest(parts=[SystemPromptPart(message["content"])]))
-            case _:
-                messages.append(ModelRequest(parts=[UserPromptPart(message["content"])]))
-    return messages

@@ -15,28 +15,32 @@ from pydantic_ai.exceptions import ModelHTTPError
 from assay.agent_sections import PLACEHOLDER, HttpResponse, HttpSection
 from assay.agents.answer import (
     MAX_ANSWER_BYTES,
+    MAX_REFUSAL_BYTES,
     Failed,
     Rubbish,
     read_json,
     result_of,
     tokens_used,
+    words_of_refusal,
 )
 from assay.agents.foreign import Foreign
 from assay.agents.protocol import AgentResult, Order
 from assay.agents.request import request_of
 from assay.config import Config
-from assay.errors import InputError
-from assay.models.endpoint import CONNECT_TIMEOUT_S, proxy_for, read_bounded, without_secret
+from assay.models.endpoint import (
+    CONNECT_TIMEOUT_S,
+    header_secret,
+    proxy_for,
+    read_bounded,
+    told_of_retries,
+    without_secret,
+)
 from assay.models.retries import is_infrastructure, with_retries
 from assay.models.upstream import Upstream, Waiting, shared_limiter
 from assay.records import StopReason
 from assay.store.tape import Tape
-from assay.wording import cut, one_line
 
-MAX_QUOTED_CHARS = 300
-MAX_REFUSAL_BYTES = 65_536
 _BEARER = "Bearer "
-_TELLING_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @asynccontextmanager
@@ -168,7 +172,9 @@ class _Posting:
         ) as answer:
             if not answer.ok or answer.status >= 300:
                 said = await read_bounded(answer, MAX_REFUSAL_BYTES) or b""
-                raise _refusal(answer, self._safe(said))
+                words = words_of_refusal(self._safe(said))
+                told = told_of_retries(answer.headers)
+                raise ModelHTTPError(answer.status, "agent", words, headers=told)
             text = await read_bounded(answer, MAX_ANSWER_BYTES)
         if text is None:
             raise Rubbish(f"longer than {MAX_ANSWER_BYTES:,} bytes")
@@ -178,12 +184,6 @@ class _Posting:
         for secret in self.secrets:
             text = without_secret(text, secret)
         return text
-
-
-def _refusal(answer: aiohttp.ClientResponse, said: bytes) -> ModelHTTPError:
-    told = {name: answer.headers[name] for name in _TELLING_HEADERS if name in answer.headers}
-    words = one_line(said.decode(errors="replace").strip(), max_chars=MAX_QUOTED_CHARS + 1)
-    return ModelHTTPError(answer.status, "agent", cut(words, MAX_QUOTED_CHARS), headers=told)
 
 
 def filled(template: Any, told: Mapping[str, Any]) -> Any:
@@ -239,15 +239,10 @@ def secret_headers(
     named = dict(section.headers_env)
     if section.api_key_env is not None:
         named["Authorization"] = section.api_key_env
-    found = {header: environ.get(variable, "").strip() for header, variable in named.items()}
-    for header, secret in found.items():
-        if not secret or not secret.isprintable():
-            problem = "is not set" if not secret else "cannot be a header"
-            raise InputError(
-                f"agent: the environment variable {named[header]} {problem}",
-                path=config.path,
-                mend=f"export {named[header]}=...",
-            )
+    found = {
+        header: header_secret(variable, environ, whose="agent", path=config.path)
+        for header, variable in named.items()
+    }
     if section.api_key_env is not None:
         found["Authorization"] = _BEARER + found["Authorization"]
     return found

@@ -1,17 +1,9 @@
 """From the `agent` section of the configuration to an agent that is ready to run."""
 
-import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    nullcontext,
-)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
-from typing import Any, assert_never
-
-from pydantic_ai.tools import Tool
+from typing import assert_never
 
 from assay.agent_sections import (
     BuiltinSection,
@@ -24,17 +16,11 @@ from assay.agents.builtin import BuiltinAgent
 from assay.agents.command import open_command_agent
 from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
+from assay.agents.offered_tools import open_toolbox
 from assay.agents.protocol import Agent
 from assay.agents.proxy.proxied import Prices, open_proxied
 from assay.agents.proxy.recorded_agent import check_same_agent
 from assay.agents.python import open_python_agent
-from assay.agents.recorded_world import (
-    check_same_world,
-    recorded_tools,
-    refuse_unknown_faults,
-)
-from assay.agents.toolbox import Toolbox, load_tools
-from assay.agents.toolsets import opened_tools
 from assay.budgets import ToolPolicy
 from assay.config import Budgets, Config
 from assay.errors import InputError
@@ -155,58 +141,6 @@ def _budgets(config: Config, replay: OpenReplay | None) -> Budgets:
     return config.budgets
 
 
-@asynccontextmanager
-async def open_toolbox(
-    config: Config, section: BuiltinSection, replay: OpenReplay | None = None
-) -> AsyncIterator[Toolbox]:
-    """The configured tools, as far as they are allowed, with the servers that they live in.
-
-    Where a record answers for the tools, no server is started.
-
-    Raises:
-        InputError: The tools cannot be imported, a server of tools cannot be had, or the
-            configuration names a tool that is not there.
-    """
-    async with AsyncExitStack() as stack:
-        listed = [] if config.tools_path is None else load_tools(config.tools_path)
-        if replay is not None:
-            tools = recorded_tools(listed, replay.header)
-        else:
-            tools = await opened_tools(listed, stack)
-            if section.mcp_servers:
-                tools += await stack.enter_async_context(_mcp_tools(config, section))
-        toolbox = Toolbox(tools, allowed=section.allowed_tools, blocked=section.blocked_tools)
-        if replay is not None:
-            check_same_world(config, toolbox, replay)
-        _refuse_unknown_tools(config, section, toolbox.names)
-        refuse_unknown_faults(config, toolbox.names)
-        yield toolbox
-
-
-async def offered_tools(config: Config, section: BuiltinSection) -> list[str]:
-    """The names of the tools that a run would be offered; servers are started and ended.
-
-    Raises:
-        InputError: As `open_toolbox`.
-    """
-    async with open_toolbox(config, section) as toolbox:
-        return [toolbox.name(tool.name) for tool in toolbox.definitions]
-
-
-def _mcp_tools(
-    config: Config, section: BuiltinSection
-) -> AbstractAsyncContextManager[list[Tool[Any]]]:
-    try:
-        from assay.agents.mcp_servers import mcp_tools  # a second, and an extra
-    except ModuleNotFoundError as missing:
-        raise InputError(
-            f"agent.mcp_servers needs the package {str(missing.name).partition('.')[0]}",
-            path=config.path,
-            mend="pip install 'assay[mcp]'",
-        ) from None
-    return mcp_tools(config, section.mcp_servers, os.environ)
-
-
 def _refuse_unknown_spend(config: Config, price: Price) -> None:
     """A limit in dollars on something without a price would limit nothing."""
     limits = {
@@ -223,15 +157,3 @@ def _refuse_unknown_spend(config: Config, price: Price) -> None:
                 path=config.path,
                 mend=f"{which}give its prices in agent.prices, or use {instead}",
             )
-
-
-def _refuse_unknown_tools(config: Config, section: BuiltinSection, tools: frozenset[str]) -> None:
-    """A limit on a tool that is not there would limit nothing."""
-    for key in ("allowed_tools", "blocked_tools", "max_calls_per_tool"):
-        for name in getattr(section, key) or ():
-            if name not in tools:
-                raise InputError(
-                    f"agent.{key} names {name!r}, which is not a tool",
-                    path=config.path,
-                    mend=f"the tools are: {', '.join(sorted(tools)) or 'none'}",
-                )

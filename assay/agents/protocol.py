@@ -43,6 +43,8 @@ class Order:
         return budgets if self.line is None else None
 
 
+MAX_ERROR_CHARS = 2_000
+"""Of a run's error."""
 REQUESTED = "requested"
 """Outcome of a call that the model asked for, as far as the proxy can see."""
 MADE = frozenset({"success", "failed", "retried", REQUESTED})

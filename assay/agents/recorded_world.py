@@ -42,11 +42,16 @@ def header_of(
 
 
 def _model_section(config: Config) -> dict[str, Any]:
-    """What the configuration says of the model, without secrets."""
+    """What the configuration says of the model."""
     section = config.agent.model_dump(include={"model", "base_url", "model_settings"})
     settings = shown_settings(section.pop("model_settings"))
     whole = section | {f"model_settings.{name}": value for name, value in settings.items()}
-    shown: dict[str, Any] = orjson.loads(without_secrets(orjson.dumps(whole), secrets_of(config)))
+    return shown_section(config, whole)
+
+
+def shown_section(config: Config, section: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration says, as a record may hold it: without secrets."""
+    shown: dict[str, Any] = orjson.loads(without_secrets(orjson.dumps(section), secrets_of(config)))
     return shown
 
 
@@ -119,18 +124,3 @@ def model_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[s
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) != now.get(key):
             yield f"agent.{key} was {then.get(key)} and is {now.get(key)}"
-
-
-def refuse_unknown_faults(config: Config, tools: frozenset[str]) -> None:
-    """A fault of a tool that is not there would be none.
-
-    Raises:
-        InputError: There is one.
-    """
-    for name in config.testing.faults:
-        if name not in tools:
-            raise InputError(
-                f"testing.faults names {name!r}, which is not a tool",
-                path=config.path,
-                mend=f"the tools are: {', '.join(sorted(tools)) or 'none'}",
-            )

@@ -26,6 +26,7 @@ from assay.errors import InputError
 from assay.records import RunScope
 from assay.tool_schemas import ToolSchema, ToolSchemas
 from assay.wire_names import wire_names
+from assay.wording import whole_characters
 
 MAX_ERROR_CHARS = 500
 MAX_RESULT_BYTES = 1_000_000
@@ -199,7 +200,10 @@ def answered(call: ToolCallPart, content: Any, *, outcome: Any) -> ToolReturnPar
 
 
 def _words(error: BaseException) -> str:
-    return str(error)[:MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
+    try:
+        return whole_characters(str(error)[:MAX_ERROR_CHARS])
+    except Exception:  # noqa: BLE001 - its text is the user's code, too
+        return "(it cannot be told)"
 
 
 def _line_in(error: BaseException, path: Path) -> int | None:

@@ -146,7 +146,7 @@ def _check_tools(config: Config) -> str:
     """What the agent may call, in words."""
     if not isinstance(config.agent, BuiltinSection):
         return str(config.agent)
-    from assay.agents.opening import offered_tools
+    from assay.agents.offered_tools import offered_tools
 
     offered = asyncio.run(offered_tools(config, config.agent))
     return f"{len(offered)} tools" + (f" ({', '.join(offered)})" if offered else "")

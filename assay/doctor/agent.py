@@ -13,7 +13,7 @@ def tools(config: Config) -> Iterator[Finding]:
     """The tools file and the MCP servers; agents that are not ours have their own."""
     if not isinstance(config.agent, BuiltinSection):
         return
-    from assay.agents.opening import offered_tools  # costs two seconds
+    from assay.agents.offered_tools import offered_tools  # costs two seconds
 
     offered = asyncio.run(offered_tools(config, config.agent))
     yield ok("tools", ", ".join(offered) or "none")
@@ -66,7 +66,5 @@ def _local(config: Config, name: str) -> Iterator[Finding]:
 async def _opened(config: Config, section: BuiltinSection) -> None:
     from assay.models.sources import open_model
 
-    async with open_model(
-        section, base_folder=config.folder, max_concurrency=1, environ=os.environ
-    ):
+    async with open_model(section, base_folder=config.folder, max_concurrency=1):
         return

@@ -3,16 +3,20 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+
+from assay.errors import InputError
 
 MAX_ANSWER_BYTES = 20_000_000
 """A longer body is not read to its end."""
 CONNECT_TIMEOUT_S = 10.0
 MIN_SECRET_BYTES = 8
 """A shorter key is a placeholder such as `x` or `none`, and part of ordinary words."""
+_ON_RETRIES = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +82,47 @@ async def open_endpoint(
         )
 
 
+def header_secret(
+    variable: str,
+    environ: Mapping[str, str],
+    *,
+    whose: str,
+    path: Path | None = None,
+    instead: str = "",
+    is_needed: bool = True,
+) -> str:
+    """A variable's value for a header, without white space around it; empty if it may be.
+
+    Args:
+        variable: Its name.
+        environ: Where it is.
+        whose: The section that names it.
+        path: Of the configuration.
+        instead: What else would mend it.
+        is_needed: Whether it must be set.
+
+    Raises:
+        InputError: It is needed and not set, or cannot be a header.
+    """
+    secret = environ.get(variable, "").strip()
+    if (is_needed and not secret) or not secret.isprintable():
+        problem = "is not set" if not secret else "cannot be a header"
+        raise InputError(
+            f"{whose}: the environment variable {variable} {problem}",
+            path=path,
+            mend=f"export {variable}=...{instead}",
+        )
+    return secret
+
+
 def without_secret(text: bytes, secret: bytes) -> bytes:
     """A text that goes into an error, in case it repeats the secret."""
     return text.replace(secret, b"[api key]") if len(secret) >= MIN_SECRET_BYTES else text
+
+
+def told_of_retries(headers: Mapping[str, str]) -> dict[str, str]:
+    """What a refusal's headers, known by their names in lower case, say of another try."""
+    return {name: headers[name] for name in _ON_RETRIES if name in headers}
 
 
 async def read_bounded(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:

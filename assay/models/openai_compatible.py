@@ -21,11 +21,10 @@ from pydantic_ai.settings import ModelSettings
 from assay.models.chat_answer import MAX_QUOTED_CHARS, quoted, read_answer
 from assay.models.chat_request import RequestWriter
 from assay.models.chat_settings import MaxTokensField
-from assay.models.endpoint import MAX_ANSWER_BYTES, Endpoint
+from assay.models.endpoint import MAX_ANSWER_BYTES, Endpoint, told_of_retries
 
 REQUEST_TIMEOUT_S = 600.0
 """For one request, unless its settings say otherwise; a run's own budget is usually shorter."""
-_TELLING_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 class OpenAICompatibleModel(Model[Any]):
@@ -102,9 +101,8 @@ class OpenAICompatibleModel(Model[Any]):
         except (aiohttp.ClientError, OSError) as error:
             raise ModelConnectionError(self._name, self._words(error)) from error
         if status >= 300:
-            told = {name: headers[name] for name in _TELLING_HEADERS if name in headers}
             words = quoted(self._endpoint.without_key(answer or b""))
-            raise ModelHTTPError(status, self._name, words, headers=told)
+            raise ModelHTTPError(status, self._name, words, headers=told_of_retries(headers))
         if answer is None:
             raise UnexpectedModelBehavior(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
         return answer

@@ -12,7 +12,7 @@ from pydantic_ai.settings import ModelSettings
 from assay.config import BuiltinSection
 from assay.errors import InputError
 from assay.models.chat_settings import check_chat_settings
-from assay.models.endpoint import open_endpoint
+from assay.models.endpoint import header_secret, open_endpoint
 from assay.models.local import find_local_model, serve_locally
 from assay.models.openai_compatible import OpenAICompatibleModel
 from assay.models.prices import price_ref_at
@@ -140,14 +140,12 @@ def _checked_address(base_url: str) -> SplitResult:
     return where
 
 
-def _api_key(agent: BuiltinSection, environ: Mapping[str, str]) -> str | None:
+def _api_key(agent: BuiltinSection, environ: Mapping[str, str]) -> str:
     """The key to send; a server of one's own may need none."""
-    variable = agent.api_key_env or OPENAI_KEY
-    if key := environ.get(variable, "").strip():
-        return key
-    if agent.api_key_env is not None or agent.base_url is None:
-        raise InputError(
-            f"agent.model: the environment variable {variable} is not set",
-            mend=f"export {variable}=..., or name another variable as agent.api_key_env",
-        )
-    return None
+    return header_secret(
+        agent.api_key_env or OPENAI_KEY,
+        environ,
+        whose="agent.model",
+        instead=", or name another variable as agent.api_key_env",
+        is_needed=agent.api_key_env is not None or agent.base_url is None,
+    )

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import textwrap
 from typing import Any
 
 import pytest
@@ -49,14 +48,12 @@ async def test_a_program_is_told_the_run_and_says_what_it_used(workshop: Worksho
     """The whole document, once."""
     workshop.write(
         "agent.py",
-        textwrap.dedent(
-            """
-            import json, sys
-            told = json.load(sys.stdin)
-            print(json.dumps({"output": json.dumps(told), "input_tokens": 5, "output_tokens": 6,
-                              "tool_calls": 2, "stop_reason": "handed_over"}))
-            """
-        ),
+        """
+        import json, sys
+        told = json.load(sys.stdin)
+        print(json.dumps({"output": json.dumps(told), "input_tokens": 5, "output_tokens": 6,
+                          "tool_calls": 2, "stop_reason": "handed_over"}))
+        """,
     )
     result = await workshop.run(PER_RUN, [{"role": "user", "content": "é"}], max_tokens=50)
     told = json.loads(result.output or "")

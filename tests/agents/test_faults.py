@@ -1,28 +1,19 @@
 """Faults put in on purpose: the same for both prompts, as often as asked for, and visible."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_ai.messages import ToolReturnPart
-from pydantic_ai.tools import Tool
 from scipy.stats import binom
 
-from assay.agents.builtin import BuiltinAgent
 from assay.agents.faults import RunFaults
-from assay.agents.protocol import AgentResult, Order
-from assay.agents.toolbox import Toolbox
-from assay.budgets import ToolPolicy
 from assay.config import Budgets
 from assay.fault_sections import ToolFaults
-from assay.models.prices import Price
-from assay.prompts import PromptVersion
-from assay.records import RunKey, RunScope
-from assay.store.journal import Journal
-from assay.store.tape import Tape
+from assay.records import RunKey
+from tests.fakes.loop import Bench
 from tests.fakes.sources import FakeSource, calls, says
 
 HALF = {"kb.search": ToolFaults(error_rate=0.3, empty_rate=0.2, latency_s=1, latency_rate=0.5)}
@@ -103,58 +94,40 @@ def test_a_result_is_empty_or_changed_in_its_own_kind(
     assert RunFaults(renamed, key()).next("t").changed(answer).content == changed
 
 
-class Shop:
-    """A search that counts how often it is asked."""
-
-    def __init__(self, folder: Path, **faults: Any) -> None:
-        self.asked = 0
-        self.folder = folder
-        self.faults = {"kb.search": ToolFaults(**faults)}
-
-    def search(self, query: str) -> list[str]:
-        """Search."""
-        self.asked += 1
-        return [f"about {query}"]
-
-    async def run(self, source: FakeSource, **budgets: Any) -> AgentResult:
-        agent = BuiltinAgent(
-            name="builtin", source=source, price=Price(), policy=ToolPolicy(), attempts=1,
-            toolbox=Toolbox([Tool(self.search, name="kb.search")]),
-            budgets=Budgets(**budgets), faults=self.faults,
-        )  # fmt: skip
-        prompt = PromptVersion("p", "v1", "Answer.", "p:v1:0")
-        order = Order(prompt=prompt, input="hello", scope=RunScope(key=key(), folder=self.folder))
-        with Journal(self.folder / "tapes.jsonl") as journal:
-            return await agent.run(order, tape=Tape("r", (), journal))
-
-
 async def test_a_call_that_fails_on_purpose_is_not_made_and_shown_in_the_trace(
-    tmp_path: Path,
+    bench: Bench,
 ) -> None:
     """An outage has no side effects; who reads the run must see that it was not a real one."""
-    shop = Shop(tmp_path, error_rate=1)
     source = FakeSource(calls(SEARCH), says("Sorry."))
-    result = await shop.run(source)
+    result = await bench.run(source, faults={"kb.search": ToolFaults(error_rate=1)})
     (call,) = result.calls
-    assert (call.outcome, call.fault, shop.asked) == ("failed", "injected fault: error", 0)
+    assert (call.outcome, call.fault) == ("failed", "injected fault: error")
+    assert bench.desk.executed == []
     (told,) = source.model.requests[-1][-1].parts
     assert "did not answer" in told.content
     assert "injected" not in told.content  # a model that knows behaves otherwise
 
 
-async def test_injected_latency_is_work(tmp_path: Path) -> None:
-    """A slow tool is slow for the customer: the clock and the budget of seconds see it."""
-    result = await Shop(tmp_path, latency_s=0.05).run(FakeSource(calls(SEARCH), says("Done.")))
+async def test_injected_latency_is_work(bench: Bench) -> None:
+    """A slow tool is slow for the customer."""
+    late = {"kb.search": ToolFaults(latency_s=0.05)}
+    result = await bench.run(FakeSource(calls(SEARCH), says("Done.")), faults=late)
     assert result.latency_s >= 0.05
     assert result.calls[0].fault == "injected fault: 0.05 s later"
-    slow = Shop(tmp_path, latency_s=3600)
+
+
+async def test_injected_latency_is_held_to_the_time_limit(bench: Bench) -> None:
+    """The budget of seconds sees it as the customer would."""
+    slow = {"kb.search": ToolFaults(latency_s=3600)}
     async with asyncio.timeout(10):
-        stopped = await slow.run(FakeSource(calls(SEARCH)), max_seconds=0.05)
+        stopped = await bench.run(
+            FakeSource(calls(SEARCH)), faults=slow, budgets=Budgets(max_seconds=0.05)
+        )
     assert stopped.stop_reason == "max_seconds"
 
 
-async def test_without_faults_a_trace_says_nothing_of_them(tmp_path: Path) -> None:
+async def test_without_faults_a_trace_says_nothing_of_them(bench: Bench) -> None:
     """The other way round it would be a false alarm."""
-    shop = Shop(tmp_path)
-    result = await shop.run(FakeSource(calls(SEARCH), says("Done.")))
-    assert (result.calls[0].fault, shop.asked) == (None, 1)
+    faults = {"kb.search": ToolFaults()}
+    result = await bench.run(FakeSource(calls(SEARCH), says("Done.")), faults=faults)
+    assert (result.calls[0].fault, bench.desk.executed) == (None, ["lamps"])

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from assay.backoff import Backoff
 from assay.errors import InputError
-from assay.models import retries
 from tests.fakes.workshop import PROMPT, Workshop
 
 SECRET = "sk-hunter2-hunter2"
@@ -53,13 +51,6 @@ async def site() -> AsyncIterator[Site]:
     site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/run"
     yield site
     await runner.cleanup()
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries without their waits."""
-    swift = Backoff(jitter=lambda: 0.0)
-    monkeypatch.setitem(retries.with_retries.__kwdefaults__, "backoff", swift)
 
 
 def agent(site: Site, **keys: Any) -> dict[str, Any]:

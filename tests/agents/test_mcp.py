@@ -18,7 +18,7 @@ import uvicorn
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from pydantic_ai.models.test import TestModel
 
-from assay.agents.opening import open_toolbox
+from assay.agents.offered_tools import open_toolbox
 from assay.agents.toolbox import Toolbox, ToolsGone
 from assay.doctor import agent as doctor
 from assay.doctor.finding import Level, examined

@@ -18,11 +18,9 @@ from assay.store.record import RecordedRun
 from assay.store.replay import RecordedTape
 from assay.store.tape import Exchange, Tape
 from tests.fakes.provider import Provider, Turn
-from tests.fakes.proxied import KEY, Client, Does, Got, Shop, finished
+from tests.fakes.proxied import CHAT, HI, KEY, Client, Does, Got, Shop, finished
 from tests.fakes.workshop import PROMPT, Workshop
 
-HI = [{"role": "user", "content": "hi"}]
-CHAT = {"messages": HI}
 RUN = RunKey(
     evaluation_id="e", prompt_id=PROMPT.prompt_id, golden_task_id="t", repeat=1, seed=0
 )  # fmt: skip

@@ -1,26 +1,19 @@
-"""Agents that are Python functions: called as they like, and harmless whatever they do."""
+"""Agents that are Python functions: called as they like, and read with care."""
 
-import asyncio
-import textwrap
 from typing import Any
 
 import pytest
 
-from assay.agents import pool
 from assay.errors import InputError
 from tests.fakes.workshop import PROMPT, Workshop
 
 AGENT = {"kind": "python", "entrypoint": "agent:run"}
 
 
-def write(workshop: Workshop, code: str) -> None:
-    workshop.write("agent.py", textwrap.dedent(code))
-
-
 async def test_a_function_gets_the_run_and_says_what_it_used(workshop: Workshop) -> None:
     """The whole signature, once."""
-    write(
-        workshop,
+    workshop.write(
+        "agent.py",
         """
         import json
         def run(input, *, system_prompt, prompt_id, budgets, metadata, seed, config):
@@ -48,7 +41,7 @@ async def test_a_function_gets_the_run_and_says_what_it_used(workshop: Workshop)
 
 async def test_what_a_function_does_not_say_is_unknown_and_never_zero(workshop: Workshop) -> None:
     """An unmeasured agent would pass every gate."""
-    write(workshop, "def run(input, system_prompt): return 'ok'")
+    workshop.write("agent.py", "def run(input, system_prompt): return 'ok'")
     result = await workshop.run(AGENT)
     assert (result.output, result.stop_reason) == ("ok", "finish")
     figures = (result.total_tokens, result.tool_calls, result.steps, result.spend_usd)
@@ -58,8 +51,8 @@ async def test_what_a_function_does_not_say_is_unknown_and_never_zero(workshop: 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_promptfoos_signature_is_taken_as_it_is(workshop: Workshop, is_async: bool) -> None:
     """Teams that come from there change no line."""
-    write(
-        workshop,
+    workshop.write(
+        "agent.py",
         f"""
         {"async " if is_async else ""}def call_api(prompt, options, context):
             assert options["config"]["model"] == "m" and options["config"]["basePath"]
@@ -82,15 +75,17 @@ async def test_promptfoos_signature_is_taken_as_it_is(workshop: Workshop, is_asy
 
 async def test_a_promptfoo_error_is_an_agent_error(workshop: Workshop) -> None:
     """`{"output": "", "error": ...}` is how its providers fail."""
-    write(workshop, "def call_api(prompt, options, context): return {'output': '', 'error': 'no'}")
+    workshop.write(
+        "agent.py", "def call_api(prompt, options, context): return {'output': '', 'error': 'no'}"
+    )
     result = await workshop.run(AGENT | {"entrypoint": "agent:call_api"})
     assert (result.stop_reason, result.error) == ("agent_error", "no")
 
 
 async def test_an_async_function_in_disguise_is_awaited(workshop: Workshop) -> None:
     """A partial, an object that is called: neither looks async."""
-    write(
-        workshop,
+    workshop.write(
+        "agent.py",
         """
         class Agent:
             async def __call__(self, said, system_prompt):
@@ -104,8 +99,8 @@ async def test_an_async_function_in_disguise_is_awaited(workshop: Workshop) -> N
 async def test_the_users_tasks_and_flows_never_meet_ours(workshop: Workshop) -> None:
     """Theirs win even as folders without __init__; without theirs there are none."""
     workshop.write("tasks/mine.py", "WORD = 'mine'")
-    write(
-        workshop,
+    workshop.write(
+        "agent.py",
         """
         import assay.prompts
         import tasks.mine
@@ -135,7 +130,7 @@ async def test_a_function_that_cannot_be_called_is_an_error_before_any_run(
     workshop: Workshop, code: str, said: str
 ) -> None:
     """240 runs of the same ImportError tell nothing about a prompt."""
-    write(workshop, code)
+    workshop.write("agent.py", code)
     with pytest.raises(InputError) as caught:
         await workshop.run(AGENT)
     assert f"agent.entrypoint agent:run: {said}" in str(caught.value)
@@ -176,168 +171,6 @@ async def test_a_run_that_breaks_is_an_agent_error_and_the_next_one_is_served(
     assert (fine.stop_reason, fine.output) == ("finish", "fine")
 
 
-async def test_what_a_function_prints_is_no_answer_and_ends_in_its_error(
-    workshop: Workshop,
-) -> None:
-    """Prints are for people; the last of them explain a crash."""
-    write(
-        workshop,
-        """
-        import os, sys
-        def run(input, prompt_id):
-            print("x" * 200_000)
-            os.system("echo from a child")
-            print("last words", file=sys.stderr)
-            if input == "crash":
-                os._exit(1)
-            return "ok"
-        """,
-    )
-    async with workshop.opened(AGENT, at_once=1) as bench:
-        assert (await bench.run()).output == "ok"
-        error = (await bench.run("crash")).error or ""
-    assert "last words" in error
-    assert "from a child" in error
-    assert len(error) <= 2_100
-
-
-@pytest.mark.parametrize("style", ["def", "async def"])
-async def test_a_run_that_hangs_is_killed_with_its_children_and_its_process_replaced(
-    workshop: Workshop, style: str
-) -> None:
-    """Code that blocks cannot be interrupted; it can be killed."""
-    write(
-        workshop,
-        f"""
-        import subprocess, time
-        {style} run(input, prompt_id):
-            if input == "hang":
-                subprocess.Popen(["sleep", "600"])
-                subprocess.Popen(["sleep", "600"], start_new_session=True)
-                time.sleep(600)
-            return "ok"
-        """,
-    )
-    with workshop.leaving_none_behind():
-        async with workshop.opened(AGENT, at_once=1, max_seconds=0.5) as bench:
-            late = await bench.run("hang")
-            assert (await bench.run()).output == "ok"
-    assert (late.stop_reason, late.attempts) == ("max_seconds", 1)
-    assert late.latency_s >= 0.5
-
-
-async def test_a_forked_child_that_comes_back_answers_nothing(workshop: Workshop) -> None:
-    """Two answers to one run would be one too many."""
-    write(
-        workshop,
-        """
-        import os
-        def run(input, prompt_id):
-            return "child" if os.fork() == 0 else "parent"
-        """,
-    )
-    async with workshop.opened(AGENT, at_once=1) as bench:
-        outputs = [(await bench.run()).output for _ in range(3)]
-    assert outputs == ["parent"] * 3
-
-
-async def test_a_crash_is_noticed_though_a_child_holds_the_pipe(workshop: Workshop) -> None:
-    """Else it would look like a run that takes too long."""
-    write(
-        workshop,
-        """
-        import os, time
-        def run(input, prompt_id):
-            if os.fork() == 0:
-                time.sleep(600)
-            os._exit(4)
-        """,
-    )
-    result = await workshop.run(AGENT)
-    assert (result.stop_reason, result.error) == (
-        "agent_error",
-        "the process ended with exit code 4",
-    )
-
-
-SHARED = """
-import asyncio, os, time
-async def run(input, prompt_id):
-    if input == "block":
-        time.sleep(600)
-    if input == "crash":
-        await asyncio.sleep(0.2)
-        os._exit(1)
-    if input == "wait":
-        await asyncio.sleep(600)
-    await asyncio.sleep(0.3)
-    return str(os.getpid())
-"""
-
-
-async def test_async_runs_share_a_process(workshop: Workshop) -> None:
-    """An interpreter for each of fifty waiting runs would be waste."""
-    workshop.write("agent.py", SHARED)
-    async with workshop.opened(AGENT | {"processes": 1}) as bench:
-        results = await asyncio.gather(*(bench.run() for _ in range(4)))
-    assert len({result.output for result in results}) == 1
-    assert {result.attempts for result in results} == {1}
-
-
-@pytest.mark.parametrize(("harm", "reason"), [("crash", "agent_error"), ("block", "max_seconds")])
-async def test_a_run_that_harms_its_process_harms_no_other_run(
-    workshop: Workshop, harm: str, reason: str
-) -> None:
-    """The others are made again; a neighbour's crash says nothing about their prompt."""
-    workshop.write("agent.py", SHARED)
-    async with workshop.opened(AGENT | {"processes": 1}, max_seconds=1.5) as bench:
-        results = await asyncio.gather(*(bench.run(each) for each in ("a", harm, "b", "c")))
-    assert [result.stop_reason for result in results] == ["finish", reason, "finish", "finish"]
-    assert results[1].attempts == 2
-
-
-async def test_a_late_run_that_can_be_cancelled_leaves_its_process_alone(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody else's work is thrown away for it."""
-    monkeypatch.setattr(pool, "GRACE_S", 20)
-    workshop.write("agent.py", SHARED.replace("0.3", "0.8 if input == 'slow' else 0"))
-    async with workshop.opened(AGENT | {"processes": 1}, max_seconds=1) as bench:
-        before = (await bench.run()).output
-        waiting = asyncio.create_task(bench.run("wait"))
-        await asyncio.sleep(0.5)
-        slow, late = await asyncio.gather(bench.run("slow"), waiting)
-        after = (await bench.run()).output
-    assert (late.stop_reason, late.attempts) == ("max_seconds", 1)
-    assert (slow.stop_reason, slow.attempts) == ("finish", 1)
-    assert before == after
-
-
-async def test_functions_that_are_not_async_run_one_at_a_time_in_a_process(
-    workshop: Workshop,
-) -> None:
-    """Their authors never thought of threads."""
-    write(
-        workshop,
-        """
-        import os, time
-        running = 0
-        def run(input, prompt_id):
-            global running
-            running += 1
-            time.sleep(0.05)
-            together, running = running, running - 1
-            return f"{os.getpid()} {together}"
-        """,
-    )
-    async with workshop.opened(AGENT | {"processes": 2}) as bench:
-        assert bench.agent.max_concurrency == 2
-        results = await asyncio.gather(*(bench.run() for _ in range(6)))
-    outputs = [(result.output or "").split() for result in results]
-    assert len({pid for pid, _ in outputs}) == 2
-    assert {together for _, together in outputs} == {"1"}
-
-
 @pytest.mark.parametrize(
     ("figures", "budgets", "reason"),
     [
@@ -355,7 +188,9 @@ async def test_an_agent_that_ignores_its_budgets_does_not_look_fine(
     workshop: Workshop, figures: dict[str, Any], budgets: dict[str, Any], reason: str
 ) -> None:
     """The budget's stop reason stands in the place of its own."""
-    write(workshop, f"def run(input, prompt_id): return {{'output': 'ok', **{figures!r}}}")
+    workshop.write(
+        "agent.py", f"def run(input, prompt_id): return {{'output': 'ok', **{figures!r}}}"
+    )
     result = await workshop.run(AGENT, **budgets)
     assert (result.stop_reason, result.output) == (reason, "ok")
 
@@ -364,8 +199,8 @@ async def test_half_a_character_in_an_answer_is_kept_from_everything_else(
     workshop: Workshop,
 ) -> None:
     """JavaScript cuts emojis in two."""
-    write(
-        workshop,
+    workshop.write(
+        "agent.py",
         r"""
         def run(input, prompt_id):
             return {"output": "\ud83d", "stop_reason": "\ud83d", "error": "\ud83d",
@@ -377,38 +212,14 @@ async def test_half_a_character_in_an_answer_is_kept_from_everything_else(
     assert result.tool_calls_by_tool == {"?": 1}
 
 
-async def test_a_cancelled_evaluation_leaves_no_process_behind(workshop: Workshop) -> None:
-    """Ctrl-C in the middle of a run."""
-    write(
-        workshop,
-        """
-        import pathlib, time
-        def run(input, prompt_id):
-            pathlib.Path("running").touch()
-            time.sleep(600)
-        """,
-    )
-
-    async def evaluate() -> None:
-        await workshop.run(AGENT)
-
-    with workshop.leaving_none_behind():
-        evaluating = asyncio.create_task(evaluate())
-        while not (workshop.folder / "running").exists():  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.01)
-        evaluating.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await evaluating
-
-
 async def test_the_hashes_tell_the_code_and_the_settings_apart(workshop: Workshop) -> None:
     """Runs of another code are another experiment; more processes are not."""
-    write(workshop, "def run(input, prompt_id): return 'a'")
+    workshop.write("agent.py", "def run(input, prompt_id): return 'a'")
     async with workshop.opened(AGENT) as bench:
         first = bench.agent
     async with workshop.opened(AGENT | {"processes": 1, "model": "m"}) as bench:
         same = bench.agent
-    write(workshop, "def run(input, prompt_id): return 'b'")
+    workshop.write("agent.py", "def run(input, prompt_id): return 'b'")
     async with workshop.opened(AGENT | {"config": {"a": 1}}) as bench:
         other = bench.agent
     assert (same.tools_hash, same.model_params_hash) == (first.tools_hash, first.model_params_hash)

@@ -7,7 +7,7 @@ import pytest
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from pydantic_ai.models.test import TestModel
 
-from assay.agents.opening import open_toolbox
+from assay.agents.offered_tools import open_toolbox
 from assay.agents.toolbox import Toolbox
 from assay.errors import InputError
 from assay.records import RunKey, RunScope

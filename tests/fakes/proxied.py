@@ -13,11 +13,35 @@ from assay.agents.proxy.proxied import open_proxied
 from assay.config import Config
 from assay.store.journal import Journal
 from assay.store.tape import Tape
-from tests.fakes.provider import Provider
+from tests.fakes.provider import Provider, Turn
 from tests.fakes.workshop import Bench, Workshop
 
 KEY = "sk-real-key-of-the-team"
 PRICES = {"m": {"input_per_mtok": 1.0, "cached_input_per_mtok": 0.1, "output_per_mtok": 10.0}}
+
+HI = [{"role": "user", "content": "hi"}]
+CHAT = {"messages": HI}
+TWO_CALLS = (("kb.search", {"q": "a b"}), ("kb_read", {"id": 7, "deep": {"x": [1, 2]}}))
+APIS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/chat/completions", {"messages": HI}),
+    "responses": ("/responses", {"input": HI}),
+    "messages": ("/v1/messages", {"messages": HI, "max_tokens": 500}),
+}
+
+
+class Told:
+    """What the provider is to answer: the turns in order, the last for ever."""
+
+    def __init__(self) -> None:
+        self.turns = [Turn(text="hello")]
+        self._at = 0
+
+    def again(self) -> None:
+        self._at = 0
+
+    def __call__(self, body: Any) -> Turn:
+        self._at += 1
+        return self.turns[min(self._at, len(self.turns)) - 1]
 
 
 @dataclass
@@ -58,6 +82,17 @@ Does = Callable[[Client], Awaitable[AgentResult]]
 
 def finished(**figures: Any) -> AgentResult:
     return AgentResult(output="done", stop_reason="finish", latency_s=0.1, **figures)
+
+
+def times(n: int, **body: Any) -> Does:
+    """An agent that makes the same request again and again, whatever is answered."""
+
+    async def does(client: Client) -> AgentResult:
+        for _ in range(n):
+            await client.post(**(CHAT | body))
+        return finished()
+
+    return does
 
 
 @dataclass

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import psutil
@@ -31,10 +32,10 @@ class Workshop:
         self.folder = folder
 
     def write(self, name: str, text: str) -> Path:
-        """A file of the agent's."""
+        """A file of the agent's; what all its lines are indented by is left out."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(dedent(text))
         return path
 
     def config(

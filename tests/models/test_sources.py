@@ -83,6 +83,13 @@ async def test_openai_is_priced_and_told_the_longest_answer_in_its_own_word() ->
         assert b'"max_completion_tokens":9' in body
 
 
+async def test_a_key_that_cannot_be_a_header_is_the_users_error() -> None:
+    """Every request would fail of it, and the prompt would be blamed."""
+    with pytest.raises(InputError, match="OPENAI_API_KEY cannot be a header"):
+        async with opened({"OPENAI_API_KEY": "secret\nsecret"}, model="openai:gpt-4o"):
+            pass
+
+
 @pytest.mark.parametrize(
     ("agent", "problem", "mend"),
     [

@@ -6,15 +6,14 @@ from typing import Any
 from aiohttp import web
 from pydantic_ai.exceptions import ModelHTTPError
 
+from assay.agents.answer import words_of_refusal
 from assay.agents.proxy.dialect import Dialect
 from assay.agents.proxy.responder import Answer
 from assay.hostile import Undecided, parsed_json
-from assay.wording import cut, one_line
+from assay.models.endpoint import told_of_retries
 
-MAX_QUOTED_CHARS = 300
 NOT_AGAIN = {"x-should-retry": "false"}
 """Official clients then make no attempt of their own: one layer of retries is enough."""
-_TELLING_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 class TooLong(Exception):
@@ -34,10 +33,8 @@ class Refused(ModelHTTPError):
     """
 
     def __init__(self, answer: Answer, content: bytes) -> None:
-        headers = _lower(answer)
-        told = {name: headers[name] for name in _TELLING_HEADERS if name in headers}
-        words = one_line(content.decode(errors="replace").strip(), max_chars=MAX_QUOTED_CHARS + 1)
-        super().__init__(answer.status, "model", cut(words, MAX_QUOTED_CHARS), headers=told)
+        told = told_of_retries(_lower(answer))
+        super().__init__(answer.status, "model", words_of_refusal(content), headers=told)
         self.answer, self.content = answer, content
 
 

@@ -4,14 +4,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.agents.proxy.dialect import Json, Reply, Usage
+from assay.agents.proxy.dialect import Dialect, Json, Reply, Usage, bring_down
 from assay.agents.proxy.reading import count_of, objects_in, text_of, within
 
 LEAST_THINKING = 1_024
 """The API refuses a lower budget for thinking, and one that is not below `max_tokens`."""
 
 
-class AnthropicMessages:
+class AnthropicMessages(Dialect):
     """`/messages`."""
 
     def wanted_output(self, body: Json) -> int | None:
@@ -25,8 +25,7 @@ class AnthropicMessages:
 
     def limit_output(self, body: Json, most: int, *, host: str) -> None:  # noqa: ARG002
         """Thinking must leave room for the answer."""
-        asked = self.wanted_output(body)
-        limit = body["max_tokens"] = most if asked is None else min(asked, most)
+        limit = bring_down(body, "max_tokens", most)
         thinking = count_of(within(body, "thinking", "budget_tokens"))
         if thinking is not None and thinking >= limit:
             body["thinking"]["budget_tokens"] = limit - 1
@@ -39,14 +38,6 @@ class AnthropicMessages:
             body["system"] = [{"type": "text", "text": prompt, "cache_control": caching[-1]}]
         else:
             body["system"] = prompt
-
-    def ask_for_usage(self, body: Json) -> bool:  # noqa: ARG002
-        """It is always told."""
-        return False
-
-    def is_usage_only(self, data: Json) -> bool:  # noqa: ARG002
-        """There is no such event."""
-        return False
 
     def assembly(self) -> "MessageAssembly":
         """Blocks and their deltas, up to `message_stop`."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from assay.agents.proxy.reading import count_of
+
 Json = dict[str, Any]
 
 
@@ -59,11 +61,13 @@ class Dialect(Protocol):
     def inject(self, body: Json, prompt: str) -> None:
         """Put `prompt` in place of the request's system prompt."""
 
-    def ask_for_usage(self, body: Json) -> bool:
+    def ask_for_usage(self, body: Json) -> bool:  # noqa: ARG002
         """Have a stream tell its usage; True where the agent must not see what comes of it."""
+        return False
 
-    def is_usage_only(self, data: Json) -> bool:
+    def is_usage_only(self, data: Json) -> bool:  # noqa: ARG002
         """Whether an event is there only because of `ask_for_usage`."""
+        return False
 
     def assembly(self) -> Assembly:
         """For a stream."""
@@ -73,3 +77,10 @@ class Dialect(Protocol):
 
     def refusal(self, code: str, words: str) -> Json:
         """An error as the provider writes them."""
+
+
+def bring_down(body: Json, name: str, most: int) -> int:
+    """Make `most` of a limit that is higher, or not there; the limit as it is then."""
+    asked = count_of(body.get(name))
+    limit = body[name] = most if asked is None else min(asked, most)
+    return limit

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from assay.errors import InputError
-from assay.models.endpoint import MIN_SECRET_BYTES
+from assay.models.endpoint import MIN_SECRET_BYTES, header_secret
 from assay.proxy_section import KEY_VARIABLES, ProxySection
 
 BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
@@ -21,17 +20,14 @@ def real_key(
     Raises:
         InputError: It is needed and not set, or cannot be sent.
     """
-    variable = section.key_variable
-    key = environ.get(variable, "").strip()
-    is_needed = not replays and (section.api_key_env is not None or section.base_url is None)
-    if (is_needed and not key) or not key.isprintable():
-        problem = "is not set" if not key else "cannot be a header"
-        raise InputError(
-            f"agent.proxy: the environment variable {variable} {problem}",
-            path=path,
-            mend=f"export {variable}=..., or name another variable as agent.proxy.api_key_env",
-        )
-    return key
+    return header_secret(
+        section.key_variable,
+        environ,
+        whose="agent.proxy",
+        path=path,
+        instead=", or name another variable as agent.proxy.api_key_env",
+        is_needed=not replays and (section.api_key_env is not None or section.base_url is None),
+    )
 
 
 def agents_environment(

@@ -9,7 +9,8 @@ import aiohttp
 from aiohttp import web
 from pydantic_ai.exceptions import ModelHTTPError
 
-from assay.agents.answer import MAX_ERROR_CHARS
+from assay.agents.answer import MAX_REFUSAL_BYTES
+from assay.agents.protocol import MAX_ERROR_CHARS
 from assay.agents.proxy.answers import (
     NOT_AGAIN,
     HungUp,
@@ -31,7 +32,6 @@ from assay.models.retries import is_infrastructure, with_retries
 from assay.models.upstream import CHARS_PER_TOKEN, Upstream
 from assay.store.tape import Request, Unanswered
 
-MAX_REFUSAL_BYTES = 65_536
 _EVENT_STREAM = "text/event-stream"
 NOT_RECORDED = "not_recorded"
 

@@ -5,19 +5,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from assay.agents.answer import MAX_ERROR_CHARS
-from assay.agents.protocol import AgentResult
+from assay.agents.protocol import MAX_ERROR_CHARS, AgentResult
 from assay.agents.proxy.counted import CountedRun
+from assay.budgets import FIGURES
 from assay.records import RunRecord, StopReason
 from assay.wording import cut
 
 NOT_SEEN = "unmeasured: the proxy has seen no request of this run"
 DIFFERS = "the agent says"
 """How a note on other figures begins."""
-_FIGURES = (
-    "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "total_tokens", "steps",
-    "tool_calls", "spend_usd",
-)  # fmt: skip
 
 
 def measured(said: AgentResult, run: CountedRun) -> AgentResult:
@@ -27,7 +23,7 @@ def measured(said: AgentResult, run: CountedRun) -> AgentResult:
     whose last request failed, or that failed after one did, is nobody's but the provider's. One
     that asked for what a replayed record does not hold ends with that.
     """
-    figures = _figures(run) if run.seen else dict.fromkeys(_FIGURES)
+    figures = run.meter.figures if run.seen else dict.fromkeys(FIGURES)
     notes = [_difference(said, figures)] if run.seen else [NOT_SEEN]
     stop_reason, error = _ending(said, run)
     return replace(
@@ -58,10 +54,6 @@ def warnings_about(runs: Collection[RunRecord]) -> Iterator[str]:
             f"{len(differing)} of {len(runs)} runs report other figures than the proxy has counted;"
             f" its own are stored. In one of them, {differing[0]}"
         )
-
-
-def _figures(run: CountedRun) -> dict[str, Any]:
-    return {name: getattr(run.meter, name) for name in _FIGURES}
 
 
 def _ending(said: AgentResult, run: CountedRun) -> tuple[str, str | None]:

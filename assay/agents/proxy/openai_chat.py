@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.agents.proxy.dialect import Json, Reply, Usage
+from assay.agents.proxy.dialect import Dialect, Json, Reply, Usage, bring_down
 from assay.agents.proxy.reading import count_of, objects_in, text_of, within
 
 MAX_CALLS = 10_000
-_SYSTEM = ("system", "developer")
+SYSTEM_ROLES = ("system", "developer")
 _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
-class OpenAIChat:
+class OpenAIChat(Dialect):
     """`/chat/completions`."""
 
     def wanted_output(self, body: Json) -> int | None:
@@ -29,8 +29,7 @@ class OpenAIChat:
         given = [name for name in _LIMITS if body.get(name) is not None]
         own = host.endswith(("openai.com", "openai.azure.com"))
         for name in given or (_LIMITS[:1] if own else _LIMITS[1:]):
-            asked = count_of(body.get(name))
-            body[name] = each if asked is None else min(asked, each)
+            bring_down(body, name, each)
 
     def inject(self, body: Json, prompt: str) -> None:
         """The first system or developer message becomes the prompt."""
@@ -38,7 +37,7 @@ class OpenAIChat:
         if not isinstance(messages, list):
             return
         for message in objects_in(messages):
-            if message.get("role") in _SYSTEM:
+            if message.get("role") in SYSTEM_ROLES:
                 message["content"] = prompt
                 return
         messages.insert(0, {"role": "system", "content": prompt})
@@ -66,7 +65,7 @@ class OpenAIChat:
         """Of all choices."""
         choices = objects_in(message.get("choices"))
         return Reply(
-            usage=_usage(message.get("usage")),
+            usage=usage_of(message.get("usage"), "prompt", "completion"),
             calls=tuple(call for choice in choices for call in _calls(choice.get("message"))),
             is_cut_off=any(choice.get("finish_reason") == "length" for choice in choices),
         )
@@ -155,10 +154,11 @@ def _calls(message: Any) -> list[tuple[str, str]]:
     return found
 
 
-def _usage(usage: Any) -> Usage:
+def usage_of(usage: Any, given: str, made: str) -> Usage:
+    """What OpenAI's APIs say was used; they have other words for the two sides."""
     return Usage(
-        input_tokens=count_of(within(usage, "prompt_tokens")),
-        output_tokens=count_of(within(usage, "completion_tokens")),
-        cached_tokens=count_of(within(usage, "prompt_tokens_details", "cached_tokens")),
-        reasoning_tokens=count_of(within(usage, "completion_tokens_details", "reasoning_tokens")),
+        input_tokens=count_of(within(usage, f"{given}_tokens")),
+        output_tokens=count_of(within(usage, f"{made}_tokens")),
+        cached_tokens=count_of(within(usage, f"{given}_tokens_details", "cached_tokens")),
+        reasoning_tokens=count_of(within(usage, f"{made}_tokens_details", "reasoning_tokens")),
     )

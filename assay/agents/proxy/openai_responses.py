@@ -1,21 +1,19 @@
 """OpenAI's responses API."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from assay.agents.proxy.dialect import Json, Reply, Usage
-from assay.agents.proxy.openai_chat import OpenAIChat
+from assay.agents.proxy.dialect import Dialect, Json, Reply, bring_down
+from assay.agents.proxy.openai_chat import SYSTEM_ROLES, OpenAIChat, usage_of
 from assay.agents.proxy.reading import count_of, objects_in, text_of, within
 
 LEAST_OUTPUT = 16
 """The API refuses a lower limit."""
-_SYSTEM = ("system", "developer")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 _OTHER_CALLS = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call")
 """What the agent has to carry out, beside functions; the provider's own tools are not its calls."""
 
 
-class OpenAIResponses:
+class OpenAIResponses(Dialect):
     """`/responses`."""
 
     def wanted_output(self, body: Json) -> int | None:
@@ -29,25 +27,16 @@ class OpenAIResponses:
 
     def limit_output(self, body: Json, most: int, *, host: str) -> None:  # noqa: ARG002
         """One name, one answer."""
-        asked = self.wanted_output(body)
-        body["max_output_tokens"] = most if asked is None else min(asked, most)
+        bring_down(body, "max_output_tokens", most)
 
     def inject(self, body: Json, prompt: str) -> None:
         """`instructions`, unless the agent has its system prompt among the input."""
         if body.get("instructions") is None:
             for item in objects_in(body.get("input")):
-                if item.get("role") in _SYSTEM:
+                if item.get("role") in SYSTEM_ROLES:
                     item["content"] = prompt
                     return
         body["instructions"] = prompt
-
-    def ask_for_usage(self, body: Json) -> bool:  # noqa: ARG002
-        """It is always told."""
-        return False
-
-    def is_usage_only(self, data: Json) -> bool:  # noqa: ARG002
-        """There is no such event."""
-        return False
 
     def assembly(self) -> "ResponseAssembly":
         """The last event holds the whole response."""
@@ -58,7 +47,7 @@ class OpenAIResponses:
         output = objects_in(message.get("output"))
         reason = within(message, "incomplete_details", "reason")
         return Reply(
-            usage=_usage(message.get("usage")),
+            usage=usage_of(message.get("usage"), "input", "output"),
             calls=tuple(call for item in output if (call := _call(item)) is not None),
             is_cut_off=reason == "max_output_tokens",
         )
@@ -92,12 +81,3 @@ def _call(item: Json) -> tuple[str, str] | None:
     if kind == "custom_tool_call":
         return text_of(item.get("name")), text_of(item.get("input"))
     return (str(kind), "") if kind in _OTHER_CALLS else None
-
-
-def _usage(usage: Any) -> Usage:
-    return Usage(
-        input_tokens=count_of(within(usage, "input_tokens")),
-        output_tokens=count_of(within(usage, "output_tokens")),
-        cached_tokens=count_of(within(usage, "input_tokens_details", "cached_tokens")),
-        reasoning_tokens=count_of(within(usage, "output_tokens_details", "reasoning_tokens")),
-    )

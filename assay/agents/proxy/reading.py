@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from assay.wording import whole_characters
+
 MAX_COUNT = 10**12
 
 
@@ -27,8 +29,8 @@ def count_of(value: Any) -> int | None:
 
 
 def text_of(value: Any) -> str:
-    """Text without the half characters that no file takes; empty for anything else."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    """Text in whole characters; empty for anything else."""
+    return whole_characters(value) if isinstance(value, str) else ""
 
 
 def objects_in(value: Any) -> list[dict[str, Any]]:

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from assay.agents.protocol import Agent
-from assay.agents.recorded_world import model_changes, refuse_another_world
+from assay.agents.recorded_world import model_changes, refuse_another_world, shown_section
 from assay.agents.request_print import canonical, hidden
 from assay.config import Config
-from assay.store.record import RecordHeader, secrets_of, without_secrets
+from assay.store.record import RecordHeader
 from assay.store.replay import OpenReplay
 
 _NOT_COMPARED = {
@@ -49,13 +47,12 @@ def check_same_agent(config: Config, replay: OpenReplay) -> None:
 
 
 def _shown(config: Config) -> dict[str, Any]:
-    """What the configuration says of the agent, without secrets."""
+    """What the configuration says of the agent."""
     section = config.agent.model_dump(mode="json", exclude=_NOT_COMPARED)
     proxy = section.pop("proxy") or {}
     shown = {f"proxy.{name}": proxy.get(name) for name in ("provider", "base_url")}
-    whole = orjson.dumps({name: _short(value) for name, value in (section | shown).items()})
-    said: dict[str, Any] = orjson.loads(without_secrets(whole, secrets_of(config)))
-    return said
+    short = {name: _short(value) for name, value in (section | shown).items()}
+    return shown_section(config, short)
 
 
 def _short(value: Any) -> Any:

@@ -6,7 +6,7 @@ nothing. Whatever else is posted may be one: it is a request, and what it used i
 
 import re
 
-from assay.agents.proxy.dialect import Json, Reply
+from assay.agents.proxy.dialect import Dialect, Json, Reply
 
 _GENERATES_NOTHING = re.compile(
     r"(?:/v1)?/(?:embeddings|moderations|files|uploads|vector_stores|conversations"
@@ -14,7 +14,7 @@ _GENERATES_NOTHING = re.compile(
 )
 
 
-class Unread:
+class Unread(Dialect):
     """An API that is not known."""
 
     def wanted_output(self, body: Json) -> int | None:  # noqa: ARG002
@@ -30,14 +30,6 @@ class Unread:
 
     def inject(self, body: Json, prompt: str) -> None:
         """There is no place for it."""
-
-    def ask_for_usage(self, body: Json) -> bool:  # noqa: ARG002
-        """Nobody knows how."""
-        return False
-
-    def is_usage_only(self, data: Json) -> bool:  # noqa: ARG002
-        """Nobody knows."""
-        return False
 
     def assembly(self) -> "UnreadAssembly":
         """Nothing is put together."""

@@ -1,9 +1,5 @@
 """What every agent that is not ours has in its runs' columns."""
 
-import hashlib
-from collections.abc import Iterable
-from pathlib import Path
-
 from assay.agent_sections import ForeignSection
 from assay.models.source import params_hash
 from assay.tool_schemas import ToolSchemas
@@ -19,7 +15,7 @@ class Foreign:
 
     Args:
         section: Of the configuration.
-        code: Hash of the agent's own code, as `code_hash` makes it.
+        code: Hash of the agent's own code.
         max_concurrency: Most runs that it serves at once; None for as many as configured.
     """
 
@@ -34,9 +30,3 @@ class Foreign:
         self.tool_schemas: ToolSchemas | None = None
         self.price_table: str | None = None
         self.max_concurrency = max_concurrency
-
-
-def code_hash(paths: Iterable[Path]) -> str:
-    """12 hex digits over the files that the configuration names; what they import is not seen."""
-    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    return params_hash(code=contents)

@@ -14,7 +14,6 @@ from assay.agent_sections import (
 )
 from assay.agents.builtin import BuiltinAgent
 from assay.agents.command import open_command_agent
-from assay.agents.foreign import code_hash
 from assay.agents.http import open_http_agent
 from assay.agents.offered_tools import open_toolbox
 from assay.agents.protocol import Agent
@@ -26,7 +25,7 @@ from assay.config import Budgets, Config
 from assay.errors import InputError
 from assay.models.prices import Price, PriceTable
 from assay.models.recorded import recorded_source
-from assay.models.source import ModelSource
+from assay.models.source import ModelSource, params_hash
 from assay.models.sources import open_model
 from assay.models.upstream import upstream_of
 from assay.store.record import secrets_of
@@ -47,17 +46,16 @@ def open_agent(
     Raises:
         InputError: On entering: it cannot be had as configured.
     """
-    code = code_hash(config.code_paths)
     match config.agent:
         case BuiltinSection() as section:
             return _open_builtin(config, section, replay)
         case section:
-            return _open_foreign(config, section, code, replay)
+            return _open_foreign(config, section, replay)
 
 
 @asynccontextmanager
 async def _open_foreign(
-    config: Config, section: ForeignSection, code: str, replay: OpenReplay | None
+    config: Config, section: ForeignSection, replay: OpenReplay | None
 ) -> AsyncIterator[Agent]:
     """An agent that is not ours, behind the proxy where one is configured.
 
@@ -70,6 +68,8 @@ async def _open_foreign(
     if section.proxy is not None:
         price = Prices.of_section(section, section.proxy).of(section.model)
         _refuse_unknown_spend(config, price)
+    # What the files import is not seen.
+    code = params_hash(code=config.code_hashes)
     open_it = partial(_open, config, section, code)
     async with open_proxied(config, section, open_it, replays=replay is not None) as agent:
         yield agent
